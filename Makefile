@@ -1,0 +1,43 @@
+# irisops: `make run` starts the bot, `make test` runs every test. Both install
+# the few Debian packages they need and nothing else.
+
+GO      ?= go
+ARGS    ?=
+BUILD   := $(CURDIR)/build
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+
+.PHONY: all build run test lint bench erlang cc clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/irisops ./cmd/irisops
+
+# With nothing given this is the demo: a local cluster of real Erlang nodes and
+# the conversation in the terminal. ARGS='run --config FILE' starts the bot.
+run: build erlang
+	./bin/irisops $(ARGS)
+
+test: erlang cc
+	$(GO) test -race -timeout 14m ./...
+
+lint:
+	$(GO) vet ./...
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	$(GO) tool staticcheck ./...
+
+# One line a figure: name, value with unit, bound, held or missed.
+bench: build erlang
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./... | sed -n 's/^figure\t//p'
+
+# Real Erlang nodes need the runtime, Mnesia, the compiler and os_mon. The race
+# detector needs a C compiler. sh -c stands here, in the build, not in the bot.
+erlang:
+	@.ci/install erl:erlang-base erlc:erlang-base mnesia:erlang-mnesia
+
+cc:
+	@.ci/install cc:gcc
+
+clean:
+	rm -rf bin build

@@ -1,0 +1,124 @@
+// Package approval decides whether an action may run: whether the requester has
+// confirmed it, or a second person approved it. It is pure; who is who, and who
+// has which role, is told to it by the caller.
+package approval
+
+import (
+	"errors"
+	"time"
+)
+
+// Needs is what a request waits for.
+type Needs string
+
+const (
+	Confirmation Needs = "confirmation" // the requester, having seen what will run
+	SecondPerson Needs = "approval"     // another person with the approver role
+)
+
+// Holds is how long a request waits; after that it is expired and has to be
+// asked for again.
+const Holds = 10 * time.Minute
+
+// Verdict is the outcome of a request.
+type Verdict string
+
+const (
+	Waiting  Verdict = "waiting"
+	Approved Verdict = "approved" // or confirmed
+	Denied   Verdict = "denied"
+	Expired  Verdict = "expired"
+)
+
+// Request is one action waiting for agreement. It is bound to Digest: the exact
+// action, parameters, targets and steps.
+type Request struct {
+	Needs     Needs
+	Requester string
+	Digest    string
+	Asked     time.Time
+	Verdict   Verdict
+	By        string // who settled it
+	At        time.Time
+	Reason    string
+}
+
+// Voter is who wants to settle a request.
+type Voter struct {
+	Person   string // a person's id; never empty
+	Approver bool   // has the approver role
+	Bot      bool
+}
+
+// Why a vote does not count.
+var (
+	ErrSettled      = errors.New("this request is settled already")
+	ErrExpired      = errors.New("this request has expired")
+	ErrChanged      = errors.New("what would run has changed since it was asked for")
+	ErrSelf         = errors.New("the requester cannot approve: a second person has to")
+	ErrNotRequester = errors.New("only the requester confirms this")
+	ErrNotApprover  = errors.New("only an approver approves this")
+	ErrBot          = errors.New("a bot cannot agree to anything")
+)
+
+// New is a request asked for now.
+func New(needs Needs, requester, digest string, now time.Time) Request {
+	return Request{Needs: needs, Requester: requester, Digest: digest, Asked: now, Verdict: Waiting}
+}
+
+// ExpiresAt is when it stops waiting.
+func (r Request) ExpiresAt() time.Time { return r.Asked.Add(Holds) }
+
+// Expire marks a request that has waited too long; it says whether it did.
+func (r Request) Expire(now time.Time) (Request, bool) {
+	if r.Verdict != Waiting || now.Before(r.ExpiresAt()) {
+		return r, false
+	}
+	r.Verdict, r.At = Expired, r.ExpiresAt()
+	return r, true
+}
+
+// Agree settles the request in favour: the requester confirms, or an approver
+// approves. digest is of what would run now.
+func (r Request) Agree(v Voter, digest string, now time.Time) (Request, error) {
+	if err := r.open(v, now); err != nil {
+		return r, err
+	}
+	switch {
+	case r.Needs == Confirmation && v.Person != r.Requester:
+		return r, ErrNotRequester
+	case r.Needs == SecondPerson && v.Person == r.Requester:
+		return r, ErrSelf
+	case r.Needs == SecondPerson && !v.Approver:
+		return r, ErrNotApprover
+	case digest != r.Digest:
+		return r, ErrChanged
+	}
+	r.Verdict, r.By, r.At = Approved, v.Person, now
+	return r, nil
+}
+
+// Deny settles it against. The requester may withdraw, and an approver may deny.
+func (r Request) Deny(v Voter, reason string, now time.Time) (Request, error) {
+	if err := r.open(v, now); err != nil {
+		return r, err
+	}
+	if v.Person != r.Requester && !v.Approver {
+		return r, ErrNotApprover
+	}
+	r.Verdict, r.By, r.At, r.Reason = Denied, v.Person, now, reason
+	return r, nil
+}
+
+func (r Request) open(v Voter, now time.Time) error {
+	if _, expired := r.Expire(now); expired || r.Verdict == Expired {
+		return ErrExpired
+	}
+	switch {
+	case r.Verdict != Waiting:
+		return ErrSettled
+	case v.Bot || v.Person == "":
+		return ErrBot
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+// Package inbox is what arrives: one delivery for each thing a person typed or
+// pressed, kept by its stable id before it is acknowledged, so that it is
+// carried out once however often it is delivered. It is pure.
+package inbox
+
+import "time"
+
+// Delivery is one thing a person typed or pressed, whatever the channel.
+type Delivery struct {
+	ID       string // stable: the same again is the same delivery
+	Via      string // "terminal", "socket", "slack"
+	Caller   string // who the channel says it is: "unix:1000", "slack:U01", "demo:operator"
+	Text     string // the words, as typed
+	Incident string // the incident whose thread it came from; "" elsewhere
+	Cluster  string // the channel's cluster; "" where there is only one
+	Yes      bool   // the caller has confirmed beforehand (ctl --yes)
+	Received time.Time
+	Answered time.Time // zero: not yet
+}

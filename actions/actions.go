@@ -74,6 +74,12 @@ type Request struct {
 	Incident string // "INC-7", or "" outside any incident
 	By       string // a person's id
 	Now      time.Time
+
+	// Agreed is set only when an interrupted run is planned again: the class
+	// that was agreed to. The plan then has the same targets and steps as before,
+	// whatever has been done or has changed since, is not refused because of it,
+	// and none of its steps does what is above this class by now.
+	Agreed Class
 }
 
 // Action is one thing operators can have looked at or done. Exactly one of Look
@@ -190,11 +196,13 @@ const (
 	CodeBadRPC        = "badrpc"             // the remote function failed
 	CodeUndef         = "undef"              // the remote function does not exist
 	CodeTooLarge      = "reply-too-large"    // the reply passed the bound
+	CodeLost          = "connection-lost"    // the connection broke during the call: whether it ran is not known
 	CodeAuthFailed    = "auth-failed"        // edge up, probe not allowed
 	CodeRateLimited   = "rate-limited"       // edge up, probe slowed down
 	CodeNoTarget      = "no-make-target"     // the Makefile has no such target
 	CodeDiskFull      = "disk-full"          // no space left
 	CodeNotHere       = "host-not-reachable" // the node lives on a host that irisops cannot run commands on
+	CodeGone          = "process-gone"       // the process ended, or its pid belongs to another one by now
 	CodeNoSuchNode    = "no-such-node"
 	CodeAmbiguous     = "ambiguous"
 )

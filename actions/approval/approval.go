@@ -69,17 +69,26 @@ func New(needs Needs, requester, digest string, now time.Time) Request {
 // ExpiresAt is when it stops waiting.
 func (r Request) ExpiresAt() time.Time { return r.Asked.Add(Holds) }
 
-// Expire marks a request that has waited too long; it says whether it did.
+// Expire marks a request that has waited too long; it says whether it did. So
+// has one that was asked for more than Holds in the future: the clock was set
+// back, and how long it has waited is not known.
 func (r Request) Expire(now time.Time) (Request, bool) {
-	if r.Verdict != Waiting || now.Before(r.ExpiresAt()) {
+	switch {
+	case r.Verdict != Waiting:
 		return r, false
+	case !now.Before(r.ExpiresAt()):
+		r.Verdict, r.At = Expired, r.ExpiresAt()
+		return r, true
+	case r.Asked.Sub(now) > Holds:
+		r.Verdict, r.At = Expired, now
+		return r, true
 	}
-	r.Verdict, r.At = Expired, r.ExpiresAt()
-	return r, true
+	return r, false
 }
 
 // Agree settles the request in favour: the requester confirms, or an approver
-// approves. digest is of what would run now.
+// approves; a need that is not known is taken for the stricter one. digest is of
+// what would run now, and never empty.
 func (r Request) Agree(v Voter, digest string, now time.Time) (Request, error) {
 	if err := r.open(v, now); err != nil {
 		return r, err
@@ -87,11 +96,11 @@ func (r Request) Agree(v Voter, digest string, now time.Time) (Request, error) {
 	switch {
 	case r.Needs == Confirmation && v.Person != r.Requester:
 		return r, ErrNotRequester
-	case r.Needs == SecondPerson && v.Person == r.Requester:
+	case r.Needs != Confirmation && v.Person == r.Requester:
 		return r, ErrSelf
-	case r.Needs == SecondPerson && !v.Approver:
+	case r.Needs != Confirmation && !v.Approver:
 		return r, ErrNotApprover
-	case digest != r.Digest:
+	case digest != r.Digest || digest == "":
 		return r, ErrChanged
 	}
 	r.Verdict, r.By, r.At = Approved, v.Person, now

@@ -93,7 +93,11 @@ func Digest(cluster, action string, args actions.Args, plan actions.Plan) string
 	for i, s := range plan.Steps {
 		steps[i] = [2]string{s.Name, s.Describe}
 	}
-	b, err := json.Marshal([]any{cluster, action, args, plan.Targets, plan.Class, steps})
+	if args == nil { // none is none, before and after it was stored
+		args = actions.Args{}
+	}
+	targets := append([]string{}, plan.Targets...)
+	b, err := json.Marshal([]any{cluster, action, args, targets, plan.Class, steps})
 	if err != nil {
 		panic(err) // strings and numbers only
 	}

@@ -3,6 +3,10 @@
 package change
 
 import (
+	"errors"
+	"fmt"
+	"time"
+
 	"irisops/actions/runbook"
 	"irisops/bot/incident"
 	"irisops/bot/pager"
@@ -15,4 +19,32 @@ type Change struct {
 	Entries  []incident.Entry // of that incident
 	Pages    []pager.Page     // new ones, or new states of known ones, by key
 	Run      *runbook.Run
+	Delivery string // the delivery that this carries out: marked so, once
+}
+
+// Why a change is not committed.
+var (
+	// ErrConflict: an aggregate has moved on since it was read. Read again.
+	ErrConflict = errors.New("it has changed meanwhile")
+	// ErrCarriedOut: the delivery was carried out before.
+	ErrCarriedOut = errors.New("this was carried out already")
+	// ErrNotFound: there is no such incident or run.
+	ErrNotFound = errors.New("not found")
+)
+
+// ErrBusy says that another run holds a target.
+type ErrBusy struct {
+	Target string // "main/edge1"
+	Run    uint64
+}
+
+func (e *ErrBusy) Error() string {
+	return fmt.Sprintf("%s is being worked on by REQ-%d", e.Target, e.Run)
+}
+
+// Halt stops every queued and automatic action until a person lifts it.
+type Halt struct {
+	By     string
+	At     time.Time
+	Reason string
 }

@@ -11,9 +11,14 @@ type Delivery struct {
 	Via      string // "terminal", "socket", "slack"
 	Caller   string // who the channel says it is: "unix:1000", "slack:U01", "demo:operator"
 	Text     string // the words, as typed
-	Incident string // the incident whose thread it came from; "" elsewhere
+	Incident string // the incident whose thread it came from: "INC-7"; "" elsewhere
 	Cluster  string // the channel's cluster; "" where there is only one
 	Yes      bool   // the caller has confirmed beforehand (ctl --yes)
 	Received time.Time
-	Answered time.Time // zero: not yet
+
+	// CarriedOut is set in the transaction that does what was asked; Answered
+	// when the reply is with the room. A delivery without the first can be run
+	// after a crash, one without the second only needs a word.
+	CarriedOut time.Time
+	Answered   time.Time
 }

@@ -120,7 +120,11 @@ func (i *Incident) apply(eff *Effects, event Event, now time.Time) error {
 		i.enter(eff, now, e.By, KindAcked, "acknowledged", nil)
 	case Verified:
 		i.Verification = &Verification{At: now, OK: e.OK, Summary: e.Summary}
-		i.enter(eff, now, e.By, KindVerified, e.Summary, nil)
+		text := "verified: " + e.Summary
+		if !e.OK {
+			text = "not verified: " + e.Summary
+		}
+		i.enter(eff, now, e.By, KindVerified, text, nil)
 	case DeclaredRecovered:
 		return i.recover(eff, e, now)
 	case DeclaredResolved:
@@ -159,7 +163,7 @@ func (i *Incident) recover(eff *Effects, e DeclaredRecovered, now time.Time) err
 	force := strings.TrimSpace(e.Force)
 	v := i.Verification
 	switch {
-	case v != nil && v.OK && now.Sub(v.At) <= VerificationHolds:
+	case v != nil && v.OK && now.Sub(v.At).Abs() <= VerificationHolds: // Abs: the clock may have been set back
 		text += ", verified: " + v.Summary
 	case force != "":
 		i.Forced = force
@@ -206,7 +210,10 @@ func (i *Incident) callText(s Step) string {
 }
 
 func brief(d time.Duration) string {
-	if d%time.Minute == 0 {
+	switch {
+	case d == time.Minute:
+		return "1 minute"
+	case d%time.Minute == 0:
 		return fmt.Sprintf("%d minutes", int(d.Minutes()))
 	}
 	return d.String()

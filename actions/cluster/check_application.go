@@ -1,0 +1,54 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+
+	"irisops/actions"
+)
+
+// application is the OTP application that makes a node of that role an IRIS node.
+func (n Node) application() string {
+	if n.Role == CoreRole {
+		return "iris_core"
+	}
+	return "iris_edge"
+}
+
+// checkApplication tells a node that serves from a VM that only runs: `erl`
+// stays up when its application fails to start.
+var checkApplication = check{
+	name: "application", asks: "does iris_core or iris_edge run on the node?", silence: actions.Unknown,
+	run: func(ctx context.Context, c *Cluster, n Node) Finding {
+		running, err := c.applications(ctx, n)
+		switch {
+		case err != nil && unreachable(err):
+			return found(actions.Unknown, "cannot be asked: the node %s", c.silence(n, err)).code(actions.CodeOf(err))
+		case err != nil:
+			return c.unseen(err, "applications")
+		case !slices.Contains(running, n.application()):
+			return found(actions.Critical, "%s does not run (running: %s)", n.application(), listed(running)).code(codeNoApp)
+		}
+		return found(actions.OK, "%s runs", n.application())
+	},
+}
+
+// applications are those that run on the node. Its own time-out is 2 s, as the
+// list of checks has it.
+func (c *Cluster) applications(ctx context.Context, n Node) ([]string, error) {
+	reply, err := c.erlang.Call(ctx, n.Name, "application", "which_applications", int64(2000))
+	if err != nil {
+		return nil, err
+	}
+	return applications(reply)
+}
+
+// unreachable says whether the node could not be asked, rather than that what it
+// was asked failed.
+func unreachable(err error) bool {
+	switch actions.CodeOf(err) {
+	case actions.CodeBadRPC, actions.CodeUndef, actions.CodeTooLarge:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,65 @@
+package cluster
+
+import (
+	"slices"
+
+	"irisops/actions"
+)
+
+// Finding is what one check found at one node.
+type Finding struct {
+	Check    string        `json:"check"`
+	Node     string        `json:"node"` // short name
+	Result   actions.Level `json:"result"`
+	Evidence string        `json:"evidence"`
+	Next     string        `json:"next"`           // words to type, or what to do by hand; may be empty
+	Code     string        `json:"code,omitempty"` // what kind of trouble, for the verdict
+
+	typed   bool     // Next is words to type
+	pid     int      // of the node's process, where the check saw it
+	excerpt []string // lines of a log worth reading, masked
+}
+
+// Kinds of trouble that a check tells by Finding.Code, beside the codes of
+// package actions.
+const (
+	codeNoProcess = "no-process" // verified: there is none
+	codeStopped   = "stopped"    // SIGSTOP
+	codeNoApp     = "no-application"
+	codeNoPort    = "no-port"
+)
+
+// Diagnosis is a diagnosis for machines: the Data of its Result.
+type Diagnosis struct {
+	Cluster  string        `json:"cluster"`
+	Verdict  string        `json:"verdict"`
+	State    actions.Level `json:"state"` // ok, warn, unknown or critical
+	Findings []Finding     `json:"findings"`
+}
+
+// ExitCode is how a command line ends that made this diagnosis: 2 if anything is
+// critical, else 3 if a check of an expected node could not be made, else 1 if
+// anything warns, else 0.
+func ExitCode(d Diagnosis) int {
+	switch worst(d.Findings) {
+	case actions.Critical:
+		return 2
+	case actions.Unknown:
+		return 3
+	case actions.Warn:
+		return 1
+	}
+	return 0
+}
+
+// worst is the state that the findings add up to. "Not available" and "not
+// applicable" are no trouble, and no proof of health either: the verdict counts
+// them.
+func worst(findings []Finding) actions.Level {
+	for _, level := range []actions.Level{actions.Critical, actions.Unknown, actions.Warn} {
+		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Result == level }) {
+			return level
+		}
+	}
+	return actions.OK
+}

@@ -1,0 +1,200 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	"irisops/actions"
+)
+
+// order is one start, stop or restart, as asked for.
+type order struct {
+	op      operation
+	target  string
+	nodes   []Node // cores first, each role in config order
+	archive bool   // rename logs out of the way of a start
+}
+
+func (o order) cores() []Node { return Spec{Nodes: o.nodes}.ByRole(CoreRole) }
+func (o order) edges() []Node { return Spec{Nodes: o.nodes}.ByRole(EdgeRole) }
+
+// words repeat the order with another verb or target.
+func (o order) words(op operation, target string) string {
+	words := string(op) + " " + target
+	if !o.archive && op.starts() {
+		words += " --no-archive"
+	}
+	return words
+}
+
+func (c *Cluster) operate(op operation) func(context.Context, actions.Request) (actions.Plan, error) {
+	return func(ctx context.Context, req actions.Request) (actions.Plan, error) {
+		return c.plan(ctx, op, req)
+	}
+}
+
+func (c *Cluster) plan(ctx context.Context, op operation, req actions.Request) (actions.Plan, error) {
+	o, err := c.order(op, req.Args)
+	if err != nil {
+		return actions.Plan{}, err
+	}
+	p := actions.Plan{Title: o.title()}
+	for _, n := range o.nodes {
+		p.Targets = append(p.Targets, n.Key())
+	}
+	if req.Agreed != 0 {
+		p.Class, p.Why = req.Agreed, "agreed to before the interruption"
+	} else {
+		lives := c.survey(ctx, c.Nodes)
+		if err := c.refuse(o, lives); err != nil {
+			return actions.Plan{}, err
+		}
+		p.Class, p.Why = effect(op, c.Spec, o.nodes, lives)
+		if p.Preview, err = c.preview(ctx, o, lives); err != nil {
+			return actions.Plan{}, err
+		}
+	}
+	p.Steps = c.steps(o, p.Class)
+	return p, nil
+}
+
+func (c *Cluster) order(op operation, args actions.Args) (order, error) {
+	target := args["target"]
+	if target == "" {
+		return order{}, &actions.Error{Code: "missing", Text: fmt.Sprintf("%s what?", label(string(op))),
+			Hint: fmt.Sprintf("For example: %s %s. Nodes: %s; or core, edge, all.", op, c.anyNode(EdgeRole), c.choices())}
+	}
+	nodes, err := c.Select(target)
+	if err != nil {
+		return order{}, err
+	}
+	if len(nodes) == 0 {
+		return order{}, &actions.Error{Code: actions.CodeNoSuchNode, Text: fmt.Sprintf("%s has no %s.", c.Name, target), Hint: "Say one of: " + c.choices() + "."}
+	}
+	spec := Spec{Nodes: nodes}
+	return order{op: op, target: target, archive: args["no-archive"] != "true",
+		nodes: append(spec.ByRole(CoreRole), spec.ByRole(EdgeRole)...)}, nil
+}
+
+// title is the verb and the exact scope: "Restart edge1", "Stop all: core, edge1".
+func (o order) title() string {
+	who := strings.Join(shorts(o.nodes), ", ")
+	if len(o.nodes) > 1 {
+		return fmt.Sprintf("%s %s: %s", label(string(o.op)), strings.ToLower(o.target), who)
+	}
+	return label(string(o.op)) + " " + who
+}
+
+// refuse says what speaks against the order, before anything happens.
+func (c *Cluster) refuse(o order, lives map[string]life) error {
+	var running, dead []string
+	for _, n := range o.nodes {
+		l := lives[n.Short]
+		switch {
+		case l.unseen != nil:
+			code := actions.CodeOf(l.unseen)
+			if silent(l.unseen) {
+				code = actions.CodeHung
+			}
+			return &actions.Error{Code: code, Err: l.unseen, Hint: hint(l.unseen),
+				Text: fmt.Sprintf("Whether %s runs cannot be seen, so nothing was done: %s", n.Short, c.mask.err(l.unseen))}
+		case l.elsewhere():
+			return &actions.Error{Code: "elsewhere", Text: fmt.Sprintf("%s %s. Nothing was done.", n.Short, c.state(n, l)),
+				Hint: fmt.Sprintf("Check dir and name of %s in the config, and what runs on %s.", n.Short, hostOf(n))}
+		case l.dead():
+			dead = append(dead, n.Short)
+			if o.op.starts() && l.portOpen {
+				return &actions.Error{Code: "port-taken",
+					Text: fmt.Sprintf("%s does not run, but something else listens on its port %s, so that it could not start. Nothing was done.", n.Short, n.Addr()),
+					Hint: fmt.Sprintf("Find it with: ss -ltnp 'sport = :%d' (an edge of IRIS also takes the port above its own, for WebSockets).", n.Port)}
+			}
+		default:
+			running = append(running, n.Short)
+		}
+	}
+	switch {
+	case o.op == opStart && len(dead) == 0:
+		var states []string
+		for _, n := range o.nodes {
+			states = append(states, n.Short+" "+c.state(n, lives[n.Short]))
+		}
+		return &actions.Error{Code: "running", Text: listed(states) + " already: there is nothing to start.",
+			Hint: fmt.Sprintf("Say `%s` to stop and start again.", o.words(opRestart, o.target))}
+	case o.op == opStop && len(running) == 0:
+		return &actions.Error{Code: "not-running", Text: fmt.Sprintf("%s %s not run: there is nothing to stop.", listed(dead), verb(len(dead), "does", "do")),
+			Hint: fmt.Sprintf("Say `%s` to start.", o.words(opStart, o.target))}
+	}
+	return nil
+}
+
+func hint(err error) string {
+	if e, ok := asError(err); ok {
+		return e.Hint
+	}
+	return ""
+}
+
+// steps are the same for the same order, whatever is alive: what is done already
+// when a step comes to it passes with that as its evidence. So an interrupted
+// run can be planned again and its steps recognised.
+//
+// Edges stop first, cores start first and all together: IRIS waits 30 s for
+// tables of other cores and then loads what it has, so that a core started alone
+// can undo the writes of a later one.
+func (c *Cluster) steps(o order, class actions.Class) []actions.Step {
+	var steps []actions.Step
+	cores, edges := o.cores(), o.edges()
+	if o.op.stops() {
+		for _, n := range append(append([]Node(nil), edges...), cores...) {
+			steps = append(steps, c.stopStep(n, class))
+		}
+	}
+	if !o.op.starts() {
+		return steps
+	}
+	if o.archive {
+		for _, n := range o.nodes {
+			steps = append(steps, c.archiveStep(o, n))
+		}
+	}
+	if len(cores) > 0 {
+		steps = append(steps, c.startStep(cores))
+	}
+	for _, n := range cores {
+		steps = append(steps, c.waitStep(n))
+	}
+	for _, n := range edges {
+		steps = append(steps, c.startStep([]Node{n}))
+	}
+	for _, n := range edges {
+		steps = append(steps, c.waitStep(n))
+	}
+	meshed := edges
+	if len(cores) > 0 {
+		meshed = c.ByRole(EdgeRole) // a new core is new to every edge
+	}
+	for _, n := range meshed {
+		steps = append(steps, c.meshStep(n))
+	}
+	for _, n := range edges {
+		steps = append(steps, c.loginStep(n))
+	}
+	return steps
+}
+
+// command is the line that starts the node, as the Makefile would be called by
+// hand, with secrets masked.
+func (c *Cluster) command(n Node) string {
+	words := []string{"make", n.Target}
+	keys := make([]string, 0, len(n.MakeVars))
+	for k := range n.MakeVars {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	for _, k := range keys {
+		words = append(words, k+"="+n.MakeVars[k])
+	}
+	return c.mask.line(strings.Join(words, " "))
+}

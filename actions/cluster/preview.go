@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+
+	"irisops/actions"
+)
+
+// preview is exactly what an order would run, line by line, warnings first. A
+// make target that does not exist refuses the order here, before anything
+// happens.
+func (c *Cluster) preview(ctx context.Context, o order, lives map[string]life) ([]string, error) {
+	var warnings, lines []string
+	if o.op.stops() {
+		for _, n := range append(append([]Node(nil), o.edges()...), o.cores()...) {
+			l := lives[n.Short]
+			switch {
+			case l.dead():
+				lines = append(lines, fmt.Sprintf("%s does not run: nothing to stop", n.Short))
+			case l.stopped():
+				warnings = append(warnings, fmt.Sprintf("WARNING: %s %s. Only SIGKILL ends it so; what it had not written yet is lost. By hand, `kill -CONT %d` lets it stop cleanly.", n.Short, c.state(n, l), l.process.PID))
+				lines = append(lines, fmt.Sprintf("%s: SIGKILL to pid %d", n.Short, l.process.PID))
+			default:
+				lines = append(lines, fmt.Sprintf("%s: init:stop() in pid %d; if it stays, SIGTERM, then SIGKILL to exactly that pid", n.Short, l.process.PID))
+			}
+		}
+	}
+	if !o.op.starts() {
+		return append(warnings, lines...), nil
+	}
+	warnings = append(warnings, c.dataWarnings(ctx, o, lives)...)
+	warnings = append(warnings, loneEdges(c.Spec, o, lives)...)
+
+	var starting []Node
+	for _, n := range o.nodes {
+		if o.op == opStart && lives[n.Short].runs {
+			lines = append(lines, fmt.Sprintf("%s %s: left as it is", n.Short, c.state(n, lives[n.Short])))
+			continue
+		}
+		starting = append(starting, n)
+	}
+	printed, err := c.dryRuns(ctx, starting)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range starting {
+		if o.archive {
+			lines = append(lines, fmt.Sprintf("%s: rename %s, because the start would truncate it", n.Short, filepath.Join(n.Dir, n.Log)))
+		} else {
+			warnings = append(warnings, fmt.Sprintf("WARNING: the start truncates %s: what it holds is lost (--no-archive).", filepath.Join(n.Dir, n.Log)))
+		}
+		lines = append(lines, fmt.Sprintf("%s: in %s: %s", n.Short, n.Dir, c.command(n)))
+		run, compiled := c.recipe(printed[i])
+		if compiled > 0 {
+			warnings = append(warnings, fmt.Sprintf("WARNING: %s would compile first (%s of erlc): the sources in %s have changed, and the node would start with the new code.", n.Target, plural(compiled, "line"), n.Dir))
+		}
+		if _, set := n.MakeVars["CONFIG"]; !set && strings.Contains(strings.Join(run, "\n"), "-config config/test") {
+			warnings = append(warnings, fmt.Sprintf("NOTE: %s starts with config/test, the Makefile's default. Set CONFIG under make_vars of %s for another.", n.Short, n.Short))
+		}
+		for _, line := range run {
+			lines = append(lines, "    "+line)
+		}
+	}
+	return append(warnings, lines...), nil
+}
+
+// dryRuns are what `make -n` prints for each node.
+func (c *Cluster) dryRuns(ctx context.Context, nodes []Node) ([][]string, error) {
+	printed := make([][]string, len(nodes))
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() { printed[i], errs[i] = c.host.MakeDryRun(ctx, n) })
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		code, hint := actions.CodeOf(err), hint(err)
+		if code == actions.CodeNoTarget {
+			hint = fmt.Sprintf("Correct target or dir of %s in the config, or the Makefile in %s.", nodes[i].Short, nodes[i].Dir)
+		}
+		return nil, &actions.Error{Code: code, Err: err, Hint: hint,
+			Text: fmt.Sprintf("%s cannot be started, so nothing was done: %s", nodes[i].Short, c.mask.err(err))}
+	}
+	return printed, nil
+}
+
+var erlc = regexp.MustCompile(`(^|[\s/])erlc\s`)
+
+// compilesShown is how many lines of erlc stand in a preview: the whole of IRIS
+// has some sixty.
+const compilesShown = 3
+
+// recipe is what make -n printed, masked, with most of the compiling left out.
+func (c *Cluster) recipe(printed []string) (lines []string, compiled int) {
+	for _, line := range printed {
+		line = c.mask.line(strings.TrimSpace(line))
+		if line == "" {
+			continue
+		}
+		if erlc.MatchString(line) {
+			if compiled++; compiled > compilesShown {
+				continue
+			}
+		}
+		lines = append(lines, cut(line, 500))
+	}
+	if more := compiled - compilesShown; more > 0 {
+		lines = append(lines, fmt.Sprintf("(and %s of erlc more)", plural(more, "line")))
+	}
+	return lines, compiled
+}
+
+// dataWarnings look at the Mnesia folders of the cores that would start. A core
+// without one silently becomes a new, empty database; one that stopped before
+// another holds older data, and IRIS loads it after 30 s all the same.
+func (c *Cluster) dataWarnings(ctx context.Context, o order, lives map[string]life) []string {
+	var warnings []string
+	starting := map[string]bool{}
+	var newest Folder
+	for _, n := range o.cores() {
+		if o.op == opStart && lives[n.Short].runs {
+			continue
+		}
+		starting[n.Short] = true
+		f, err := c.host.DataFolder(ctx, n)
+		switch {
+		case err != nil:
+			warnings = append(warnings, fmt.Sprintf("WARNING: the Mnesia folder of %s cannot be looked at: %s", n.Short, c.mask.err(err)))
+		case !f.Exists:
+			warnings = append(warnings, fmt.Sprintf("WARNING: %s has no Mnesia folder (%s): IRIS would make a new, empty database. Right for a first start only.", n.Short, f.Path))
+		case f.Files == 0:
+			warnings = append(warnings, fmt.Sprintf("WARNING: the Mnesia folder of %s is empty (%s): IRIS would make a new, empty database.", n.Short, f.Path))
+		case f.Newest.After(newest.Newest):
+			newest = f
+		}
+	}
+	if len(starting) == 0 {
+		return warnings
+	}
+	for _, n := range c.ByRole(CoreRole) {
+		if starting[n.Short] {
+			continue
+		}
+		if lives[n.Short].serves() {
+			return warnings // it gives the others its tables
+		}
+		f, err := c.host.DataFolder(ctx, n)
+		if err == nil && f.Exists && f.Newest.After(newest.Newest) {
+			warnings = append(warnings, fmt.Sprintf("WARNING: the data of %s, which does not run and would not be started, is newer (%s). IRIS would load the older data, and what %s has since would be lost on both. Start them together: `%s`.",
+				n.Short, f.Newest.In(c.opt.Zone).Format("2006-01-02 15:04:05"), n.Short, o.words(o.op, string(CoreRole))))
+		}
+	}
+	return warnings
+}
+
+// loneEdges warns that edges start where there is no core for them.
+func loneEdges(spec Spec, o order, lives map[string]life) []string {
+	if len(o.cores()) > 0 || len(o.edges()) == 0 {
+		return nil
+	}
+	for _, n := range spec.ByRole(CoreRole) {
+		if lives[n.Short].silence == nil {
+			return nil
+		}
+	}
+	return []string{fmt.Sprintf("WARNING: no core answers: %s would start, but be connected to nothing, and the run would end as failed there. Start the core first: `%s`.",
+		listed(shorts(o.edges())), o.words(opStart, string(CoreRole)))}
+}

@@ -1,0 +1,162 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"irisops/actions"
+	"irisops/actions/cluster"
+)
+
+const (
+	maxTail   = 1 << 20  // bytes read of a log's end
+	tailChunk = 64 << 10 // bytes read at once
+)
+
+// logPath is where the node's log is or would be.
+func logPath(n cluster.Node) (string, error) {
+	if err := hereWithFolder(n); err != nil {
+		return "", err
+	}
+	if !filepath.IsLocal(n.Log) || strings.ContainsRune(n.Log, 0) {
+		return "", actions.Errorf(CodeBadValue, "%s is not the name of a log inside %s.", quote(n.Log), n.Dir)
+	}
+	return filepath.Join(n.Dir, n.Log), nil
+}
+
+// LogTail implements cluster.Host. Lines are valid UTF-8 without control
+// characters, cookies are masked, lines longer than 4 KiB are cut. An empty log
+// has no lines; a missing one is CodeNoLog.
+func (l *Local) LogTail(ctx context.Context, n cluster.Node, max int) ([]string, error) {
+	path, err := logPath(n)
+	if err != nil {
+		return nil, err
+	}
+	// Without O_NONBLOCK, opening a named pipe would wait for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &actions.Error{Code: CodeNoLog, Err: err,
+			Text: fmt.Sprintf("There is no log %s in %s: %s has not been started there.", n.Log, n.Dir, n.Short)}
+	}
+	if err != nil {
+		return nil, classify(err, "The log cannot be opened")
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, classify(err, "The log cannot be read")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, actions.Errorf(CodeBadValue, "%s is not a file.", path)
+	}
+	if max <= 0 {
+		return nil, nil
+	}
+	end, whole, err := readEnd(ctx, f, info.Size(), max)
+	if err != nil {
+		return nil, classify(err, "The log cannot be read")
+	}
+	lines := l.lines(end)
+	if !whole && len(lines) > 1 {
+		lines = lines[1:] // its beginning was not read
+	}
+	return lines[len(lines)-min(len(lines), max):], nil
+}
+
+// readEnd reads backwards from size until it has more than max line ends or
+// maxTail bytes. Whole says that it reached the file's beginning. A file that is
+// truncated meanwhile gives what is left of it.
+func readEnd(ctx context.Context, f io.ReaderAt, size int64, max int) (end []byte, whole bool, err error) {
+	low := size - min(size, maxTail)
+	pos := size
+	for pos > low && bytes.Count(end, []byte("\n")) <= max {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		length := min(tailChunk, pos-low)
+		chunk := make([]byte, length, length+int64(len(end)))
+		read, err := f.ReadAt(chunk, pos-length)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, false, err
+		}
+		end = append(chunk[:read], end...)
+		pos -= length
+	}
+	return end, pos == 0, nil
+}
+
+// ArchiveLog implements cluster.Host: edge1.log becomes
+// edge1.log.20261123T031502Z, or the same with -2, -3 ... if that exists. A log
+// that is a link is archived where it points to, so that the link keeps working.
+func (l *Local) ArchiveLog(ctx context.Context, n cluster.Node, now time.Time) (string, error) {
+	path, err := logPath(n)
+	if err != nil {
+		return "", err
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", archiveError(err)
+	}
+	info, err := os.Lstat(target)
+	if err != nil {
+		return "", archiveError(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", actions.Errorf(CodeBadValue, "%s is not a file, so it is not archived.", path)
+	}
+	archive := target + "." + now.UTC().Format("20060102T150405Z")
+	const most = 1000
+	for i := 1; i <= most; i++ {
+		if err := ctx.Err(); err != nil {
+			return "", archiveError(err)
+		}
+		name := archive
+		if i > 1 {
+			name = fmt.Sprintf("%s-%d", archive, i)
+		}
+		err := renameNew(target, name)
+		if err == nil {
+			return name, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return "", archiveError(err)
+		}
+	}
+	return "", actions.Errorf(CodeBadValue, "There are already %d archives named %s.", most, archive)
+}
+
+// renameNew renames without ever replacing a file.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		// This file system cannot promise it. Only irisops makes such names, so
+		// looking first is enough.
+		if _, err := os.Lstat(to); err == nil {
+			return fs.ErrExist
+		}
+		return os.Rename(from, to)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func archiveError(err error) error {
+	e := classify(err, "The log cannot be archived").(*actions.Error)
+	e.Hint = strings.TrimSpace(e.Hint + " With --no-archive the start goes on, and the old log is lost.")
+	return e
+}

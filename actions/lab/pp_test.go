@@ -1,0 +1,5 @@
+package lab_test
+
+import "testing"
+
+func TestPanics(t *testing.T) { panic(shared.Dir()) }

@@ -1,0 +1,183 @@
+// Package bot is the conversation: what a person typed arrives as a delivery, is
+// kept, authorised, carried out once, and answered in the thread. It owns the
+// meaning of the words; what they look like in a terminal or in Slack is the
+// rooms' business, what is done to the cluster is the actions'.
+//
+// Everything that must survive lives in the store. What the rooms show is
+// derived from it and keyed, so that after a restart the bot publishes what is
+// open once more and nothing is lost or doubled.
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"irisops/actions"
+	"irisops/actions/runbook"
+	"irisops/bot/access"
+	"irisops/bot/change"
+	"irisops/bot/command"
+	"irisops/bot/escalation"
+	"irisops/bot/inbox"
+	"irisops/bot/incident"
+	"irisops/bot/oncall"
+	"irisops/bot/pager"
+)
+
+// Store keeps what must survive. Every write is durable when it returns.
+type Store interface {
+	Commit(ctx context.Context, changes ...change.Change) error
+	Declare(ctx context.Context, dedup string, build func(number uint64) change.Change) (inc incident.Incident, existed bool, err error)
+	Request(ctx context.Context, build func(number uint64) change.Change) (runbook.Run, error)
+
+	Incident(number uint64) (incident.Incident, error)
+	OpenIncidents() ([]incident.Incident, error)
+	Timeline(number uint64) ([]incident.Entry, error)
+	PagesOf(incident string) ([]pager.Page, error)
+	Run(number uint64) (runbook.Run, error)
+	Runs(states ...runbook.State) ([]runbook.Run, error)
+
+	Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error)
+	Answer(ctx context.Context, id string, at time.Time) error
+	Unanswered() ([]inbox.Delivery, error)
+
+	SetHalt(ctx context.Context, h *change.Halt) error
+	Halted() (*change.Halt, error)
+
+	// RecoverPages requeues the pages that were being sent when the bot died,
+	// marked as possible duplicates.
+	RecoverPages(ctx context.Context) (int, error)
+	DuePages(now time.Time, limit int) ([]pager.Page, error)
+	Due(now time.Time, limit int) ([]incident.Incident, error)
+	NextDue() (time.Time, bool, error)
+}
+
+// Cluster is one cluster that the bot stands beside.
+type Cluster struct {
+	Name    string
+	Actions []actions.Action
+	// Summary is one line on how it does, within about a second.
+	Summary func(ctx context.Context) (actions.Level, string)
+}
+
+// Options are what a Bot is made of. Everything but Rooms and Senders is needed.
+type Options struct {
+	Store    Store
+	Access   access.Policy
+	OnCall   oncall.Roster
+	Policies map[incident.Priority]escalation.Policy
+	Clusters []Cluster
+	Rooms    []Room
+	Senders  []pager.Sender // beside the conversation itself
+	Zone     *time.Location // people's hours
+	Log      *slog.Logger
+}
+
+// Bot is the conversation. Make one with New; Start it; Stop it.
+type Bot struct {
+	Options
+	log      *slog.Logger
+	table    *command.Table
+	handlers map[string]handler
+	engine   *runbook.Engine
+	loop     *escalation.Loop
+	drain    *pager.Drain
+	starters starters
+
+	roomsMu sync.RWMutex
+	joined  []Room
+
+	ctx    context.Context // ends when the bot stops
+	cancel context.CancelFunc
+	work   sync.WaitGroup // background work and loops
+}
+
+// New checks the options and prepares the conversation. Nothing runs yet.
+func New(o Options) (*Bot, error) {
+	if len(o.Clusters) == 0 {
+		return nil, errors.New("there is no cluster to stand beside")
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	b := &Bot{Options: o, log: o.Log, joined: o.Rooms}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if err := b.makeTable(); err != nil {
+		return nil, err
+	}
+	b.makeClocks()
+	return b, nil
+}
+
+// Start takes up what an earlier life left: pages in mid-send, interrupted
+// runs, unanswered deliveries. Then the clocks run until Stop.
+func (b *Bot) Start(ctx context.Context) error {
+	if err := b.resume(ctx); err != nil {
+		return fmt.Errorf("taking up where it stopped: %w", err)
+	}
+	b.startClocks()
+	return nil
+}
+
+// Stop ends the clocks and waits for work under way, as long as ctx lasts. A
+// step that is still running then is found "unknown" at the next start.
+func (b *Bot) Stop(ctx context.Context) error {
+	b.cancel()
+	done := make(chan struct{})
+	go func() { b.work.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("work under way did not end in time: %w", ctx.Err())
+	}
+}
+
+// Join adds a room; what is open is not shown to it again.
+func (b *Bot) Join(r Room) {
+	b.roomsMu.Lock()
+	defer b.roomsMu.Unlock()
+	b.joined = append(append([]Room(nil), b.joined...), r)
+}
+
+// Leave removes a room.
+func (b *Bot) Leave(r Room) {
+	b.roomsMu.Lock()
+	defer b.roomsMu.Unlock()
+	var rest []Room
+	for _, j := range b.joined {
+		if j != r {
+			rest = append(rest, j)
+		}
+	}
+	b.joined = rest
+}
+
+func (b *Bot) rooms() []Room {
+	b.roomsMu.RLock()
+	defer b.roomsMu.RUnlock()
+	return b.joined
+}
+
+// background runs f as work that Stop waits for. A panic in it is logged and
+// ends only f.
+func (b *Bot) background(what string, f func(ctx context.Context)) {
+	b.work.Add(1)
+	go func() {
+		defer b.work.Done()
+		defer func() {
+			if p := recover(); p != nil {
+				b.log.Error("panic", "in", what, "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
+		f(b.ctx)
+	}()
+}

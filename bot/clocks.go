@@ -1,0 +1,192 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"irisops/actions/runbook"
+	"irisops/bot/change"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/bot/message"
+	"irisops/bot/pager"
+)
+
+// makeClocks prepares the loops that keep deadlines: escalation steps, pages to
+// be sent, and requests that expire.
+func (b *Bot) makeClocks() {
+	b.engine = &runbook.Engine{
+		Journal:  journal{b},
+		Listener: func(r runbook.Run) { b.publishRun(b.ctx, r) },
+		Halted:   b.haltReason,
+		Log:      b.log,
+	}
+	b.loop = &escalation.Loop{
+		Incidents: b.Store,
+		Pages: func(inc incident.Incident, calls []incident.Call, now time.Time) []pager.Page {
+			return b.OnCall.Pages(inc.ID(), calls, now)
+		},
+		Fired: b.fired,
+		Alarm: func(err error) { b.alarm("Escalation steps are due and cannot be recorded", err) },
+		Log:   b.log,
+	}
+	b.drain = &pager.Drain{
+		Outbox:        outbox{b},
+		Senders:       append([]pager.Sender{conversation{b}}, b.Senders...),
+		Undeliverable: b.undeliverable,
+		Alarm:         func(err error) { b.alarm("Pages wait and cannot be read or recorded", err) },
+		Log:           b.log,
+	}
+}
+
+func (b *Bot) startClocks() {
+	b.background("escalation", b.loop.Run)
+	b.background("pager", b.drain.Run)
+	b.background("expiry", b.expireRequests)
+}
+
+// kick wakes the loops after a commit that may have armed or queued something.
+func (b *Bot) kick() {
+	b.loop.Kick()
+	b.drain.Kick()
+}
+
+func (b *Bot) haltReason() (string, bool) {
+	h, err := b.Store.Halted()
+	if err != nil {
+		return "it cannot be read whether actions are halted", true
+	}
+	if h == nil {
+		return "", false
+	}
+	return fmt.Sprintf("halted by %s: %s", h.By, firstOf(h.Reason, "no reason given")), true
+}
+
+// fired shows what an escalation step has done.
+func (b *Bot) fired(inc incident.Incident, _ []incident.Call) {
+	b.publishParent(b.ctx, inc)
+	b.drain.Kick()
+}
+
+func (b *Bot) undeliverable(p pager.Page) {
+	b.publish(b.ctx, Post{Key: "undeliverable/" + p.Key(), Incident: p.Incident, OnCall: true, Message: message.Message{
+		Level: message.Page, Title: fmt.Sprintf("%s was NOT reached by %s: %s", firstOf(p.Person, p.Role), p.Channel, p.LastError),
+		Blocks: []message.Block{{Text: "Call them by another way. The page said: " + p.Text}}}})
+}
+
+// alarm is for trouble of the bot's own that people must see.
+func (b *Bot) alarm(what string, err error) {
+	b.log.Error(what, "err", err)
+	b.publish(b.ctx, Post{Key: "alarm/" + what, OnCall: true, Message: message.Message{
+		Level: message.Critical, Title: what + ".", Blocks: []message.Block{{Text: sentence(err.Error())}}}})
+}
+
+// conversation is the Sender that calls people where they talk.
+type conversation struct{ *Bot }
+
+// Channel implements pager.Sender.
+func (conversation) Channel() string { return "conversation" }
+
+// Send implements pager.Sender: a loud line in the incident's thread and in the
+// on-call channel.
+func (s conversation) Send(ctx context.Context, p pager.Page) error {
+	m := message.Message{Level: message.Page, Buttons: pageButtons(p),
+		Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, p.Words())}
+	for _, r := range s.rooms() {
+		if err := r.Publish(ctx, Post{Key: "page/" + p.Key(), Incident: p.Incident, OnCall: true, Person: p.Person, Message: m}); err != nil {
+			return pager.Retry(fmt.Errorf("a room did not take the page: %w", err))
+		}
+	}
+	return nil
+}
+
+// pageButtons are what the person called can do at once.
+func pageButtons(p pager.Page) []message.Button {
+	if request, ok := strings.CutSuffix(p.Step, approvalStep); ok {
+		return []message.Button{
+			{Label: "Approve", Words: "approve " + request, Style: message.Danger, Confirm: "Approve exactly what " + request + " shows?"},
+			{Label: "Deny", Words: "deny " + request},
+		}
+	}
+	return []message.Button{{Label: "Acknowledge", Words: "ack --incident " + p.Incident, Style: message.Primary}}
+}
+
+// outbox is the store as the pager sees it: a page's end is told in the
+// incident's timeline in the same transaction.
+type outbox struct{ *Bot }
+
+// DuePages implements pager.Outbox.
+func (o outbox) DuePages(now time.Time, limit int) ([]pager.Page, error) {
+	return o.Store.DuePages(now, limit)
+}
+
+// Begin implements pager.Outbox: "sending" is durable before the send begins.
+func (o outbox) Begin(ctx context.Context, p pager.Page) (pager.Page, error) {
+	p.State = pager.Sending
+	return p, o.Store.Commit(ctx, change.Change{Pages: []pager.Page{p}})
+}
+
+// Settle implements pager.Outbox.
+func (o outbox) Settle(ctx context.Context, p pager.Page) error {
+	if p.State == pager.Queued { // another attempt later
+		return o.Store.Commit(ctx, change.Change{Pages: []pager.Page{p}})
+	}
+	number, err := numberOf(p.Incident)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("paged %s (%s) by %s", firstOf(p.Person, "everybody"), p.Role, p.Channel)
+	if p.State == pager.Failed {
+		text = fmt.Sprintf("could NOT page %s (%s) by %s: %s", firstOf(p.Person, "everybody"), p.Role, p.Channel, p.LastError)
+	}
+	if late := p.Late(); late > 0 {
+		text += fmt.Sprintf(", late by %s", spoken(late))
+	}
+	if p.PossibleDuplicate {
+		text += ", possible duplicate"
+	}
+	_, err = o.amend(ctx, number, nowUTC(), []incident.Event{incident.Noted{By: incident.Bot, Kind: incident.KindPage, Text: text}},
+		func(ch *change.Change) error { ch.Pages = append(ch.Pages, p); return nil })
+	return err
+}
+
+// expireRequests drops requests that nobody settled in time.
+func (b *Bot) expireRequests(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			runs, err := b.Store.Runs(runbook.Waiting)
+			if err != nil {
+				b.log.Error("the waiting requests could not be read", "err", err)
+				continue
+			}
+			for _, r := range runs {
+				b.expire(ctx, r)
+			}
+		}
+	}
+}
+
+func (b *Bot) expire(ctx context.Context, r runbook.Run) {
+	settled, expired := r.Approval.Expire(nowUTC())
+	if !expired {
+		return
+	}
+	r.Approval, r.State, r.Ended = settled, runbook.Dropped, settled.At
+	r, err := b.commitRun(ctx, r, incident.Noted{By: incident.Bot, Kind: incident.KindDecided, Text: r.ID() + " expired, nobody settled it: " + r.Title}, "")
+	if errors.Is(err, change.ErrConflict) {
+		return // settled in this very moment
+	}
+	if err != nil {
+		b.log.Error("an expired request could not be dropped", "run", r.ID(), "err", err)
+		return
+	}
+	b.publishRun(ctx, r)
+}

@@ -1,0 +1,235 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/term"
+
+	"irisops/bot"
+	"irisops/bot/inbox"
+	"irisops/bot/message"
+)
+
+// Terminal is a room that prints the whole conversation, and a place to type in.
+// A message that changes is rewritten in place where it is still the last thing
+// on a real terminal; elsewhere only what changed is printed.
+type Terminal struct {
+	Bot    Conversation
+	Style  Style
+	Zone   *time.Location
+	People []string // whom `as NAME` may name; the first one speaks by default
+
+	mu     sync.Mutex
+	out    io.Writer
+	live   bool // the cursor can be moved
+	shown  map[string]message.Message
+	last   string // key of the post that was printed last
+	height int    // its lines
+
+	began int64
+	count atomic.Uint64
+}
+
+// NewTerminal prints to out. live says that out is a real terminal.
+func NewTerminal(out io.Writer, live bool, style Style, zone *time.Location, people []string) *Terminal {
+	return &Terminal{out: out, live: live, Style: style, Zone: zone, People: people,
+		shown: map[string]message.Message{}, began: time.Now().UnixNano()}
+}
+
+// Publish implements bot.Room.
+func (t *Terminal) Publish(_ context.Context, p bot.Post) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, known := t.shown[p.Key]
+	if known && reflect.DeepEqual(withoutData(before), withoutData(p.Message)) {
+		return nil
+	}
+	t.shown[p.Key] = p.Message
+	switch {
+	case !known:
+		return t.print(p.Key, t.head("irisops", p), t.body(p))
+	case t.live && t.last == p.Key:
+		text := t.head("irisops", p) + t.body(p)
+		_, err := fmt.Fprintf(t.out, "\x1b[%dA\x1b[J%s", t.height, text)
+		t.height = strings.Count(text, "\n")
+		return err
+	}
+	lines := Delta(before, p.Message)
+	if len(lines) == 0 {
+		return nil
+	}
+	head := ""
+	if t.last != "edits of "+p.Key {
+		head = t.head("irisops", p) + t.margin(p) + "(edited) " + before.Title + "\n"
+	}
+	return t.print("edits of "+p.Key, head, indent(strings.Join(lines, "\n")+"\n", t.margin(p)))
+}
+
+func withoutData(m message.Message) message.Message {
+	m.Data = nil
+	return m
+}
+
+func (t *Terminal) print(key, head, body string) error {
+	text := head + body
+	t.last, t.height = key, strings.Count(text, "\n")
+	_, err := io.WriteString(t.out, text)
+	return err
+}
+
+// head is the line above a message: who, when, and in which thread.
+func (t *Terminal) head(who string, p bot.Post) string {
+	where := ""
+	if p.Incident != "" && !p.Parent {
+		where = "  in the thread of " + p.Incident
+	}
+	if p.OnCall {
+		where += "  also in the on-call channel"
+	}
+	return fmt.Sprintf("\n%s  %s%s\n", t.bold(who), time.Now().In(t.Zone).Format("15:04:05"), where)
+}
+
+func (t *Terminal) bold(s string) string {
+	if t.Style.Color {
+		return "\x1b[1m" + s + "\x1b[0m"
+	}
+	return s
+}
+
+func (t *Terminal) body(p bot.Post) string {
+	var b bytes.Buffer
+	style := t.Style
+	style.Width -= len(t.margin(p))
+	Render(&b, p.Message, style)
+	return indent(b.String(), t.margin(p))
+}
+
+func (t *Terminal) margin(p bot.Post) string {
+	if p.Incident != "" && !p.Parent {
+		return "  | "
+	}
+	return "  "
+}
+
+func indent(text, margin string) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(margin+l, " ")
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Say types text as that person, shows it, and waits for all that comes of it.
+func (t *Terminal) Say(ctx context.Context, who, text string) int {
+	t.mu.Lock()
+	t.print("", t.head(who, bot.Post{}), indent(text, "  "))
+	t.mu.Unlock()
+	return t.handle(ctx, who, text).Wait()
+}
+
+func (t *Terminal) handle(ctx context.Context, who, text string) *bot.Outcome {
+	return t.Bot.Handle(ctx, inbox.Delivery{
+		ID:  fmt.Sprintf("terminal/%d/%d", t.began, t.count.Add(1)),
+		Via: "terminal", Caller: "demo:" + who, Text: text, Received: time.Now().UTC(),
+	})
+}
+
+// Interact reads commands from a real terminal until quit, the end of input, or
+// the end of ctx.
+func (t *Terminal) Interact(ctx context.Context, in *os.File) error {
+	raw, err := term.MakeRaw(int(in.Fd()))
+	if err != nil {
+		return fmt.Errorf("the terminal cannot be used: %w", err)
+	}
+	defer term.Restore(int(in.Fd()), raw)
+	editor := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, t.out}, "")
+	if width, height, err := term.GetSize(int(in.Fd())); err == nil {
+		editor.SetSize(width, height)
+	}
+	t.mu.Lock()
+	old := t.out
+	t.out = editor
+	t.mu.Unlock()
+	defer func() {
+		t.mu.Lock()
+		t.out = old
+		t.mu.Unlock()
+	}()
+	return t.converse(ctx, editor)
+}
+
+func (t *Terminal) converse(ctx context.Context, editor *term.Terminal) error {
+	lines, errs := make(chan string), make(chan error, 1)
+	next := make(chan struct{}, 1)
+	go func() {
+		for range next {
+			line, err := editor.ReadLine()
+			if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
+				errs <- err
+				return
+			}
+			lines <- line
+		}
+	}()
+	defer close(next)
+	for {
+		editor.SetPrompt(t.bold(t.People[0]) + " > ")
+		next <- struct{}{}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-errs:
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		case line := <-lines:
+			t.mu.Lock()
+			t.last = "" // the prompt stands below it now
+			t.mu.Unlock()
+			editor.SetPrompt("")
+			if done := t.line(ctx, line); done {
+				return nil
+			}
+		}
+	}
+}
+
+// line carries out what was typed at the prompt. Long work goes on behind it,
+// so that `halt` can be typed meanwhile.
+func (t *Terminal) line(ctx context.Context, line string) (quit bool) {
+	who, text := t.Speaker(line)
+	switch strings.ToLower(text) {
+	case "":
+		return false
+	case "quit", "exit":
+		return true
+	}
+	t.handle(ctx, who, text)
+	return false
+}
+
+// Speaker takes `as NAME` off the line. Whether there is such a person is the
+// bot's to say.
+func (t *Terminal) Speaker(line string) (who, text string) {
+	text = strings.TrimSpace(line)
+	if fields := strings.Fields(text); len(fields) > 1 && strings.EqualFold(fields[0], "as") {
+		who = strings.ToLower(fields[1])
+		rest := strings.TrimSpace(text[len(fields[0]):])
+		return who, strings.TrimSpace(rest[len(fields[1]):])
+	}
+	return t.People[0], text
+}

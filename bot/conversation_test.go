@@ -1,0 +1,262 @@
+package bot_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"irisops/actions"
+	"irisops/bot"
+	"irisops/bot/access"
+	"irisops/bot/console"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/bot/oncall"
+	"irisops/store"
+)
+
+var update = flag.Bool("update", false, "write the transcripts as they are said now")
+
+// TestConversations plays the transcripts in testdata. Each file has a script and
+// the transcript it must give, to the letter and to the second: time is
+// synctest's, which begins at midnight, 1 January 2000, UTC. In a script
+//
+//	operator: status    is typed by that person
+//	@ wait 15m          lets time pass
+//	@ down edge1        kills a node of the fake cluster; also: up, silent
+//	@ restart           stops the bot and starts it again on the same database
+//	# anything          is a remark
+func TestConversations(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no transcripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			script, want := section(archive, "script"), section(archive, "transcript")
+			var got string
+			synctest.Test(t, func(t *testing.T) { got = play(t, script) })
+			if *update {
+				archive.Files = []txtar.File{{Name: "script", Data: []byte(script)}, {Name: "transcript", Data: []byte(got)}}
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("transcript (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func section(a *txtar.Archive, name string) string {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+// play runs a script and returns what the terminal shows.
+func play(t *testing.T, script string) string {
+	s := newStage(t)
+	defer s.stop()
+	for _, line := range strings.Split(script, "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "#"):
+		case strings.HasPrefix(line, "@"):
+			s.direct(strings.Fields(line[1:]))
+		default:
+			who, text, _ := strings.Cut(line, ":")
+			s.terminal.Say(t.Context(), who, strings.TrimSpace(text))
+			synctest.Wait()
+		}
+	}
+	return s.out.String()
+}
+
+// stage is a bot with a real store, a fake cluster and a terminal.
+type stage struct {
+	t        *testing.T
+	path     string
+	out      bytes.Buffer
+	terminal *console.Terminal
+	cluster  *fakeCluster
+	db       *store.DB
+	bot      *bot.Bot
+}
+
+func newStage(t *testing.T) *stage {
+	s := &stage{t: t, path: filepath.Join(t.TempDir(), "irisops.db"), cluster: newFakeCluster()}
+	s.terminal = console.NewTerminal(&s.out, false, console.Style{Width: 100, Unicode: true}, time.UTC, []string{"operator"})
+	s.start()
+	return s
+}
+
+func (s *stage) start() {
+	db, err := store.Open(s.path, store.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	steps := []escalation.PolicyStep{{After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}
+	b, err := bot.New(bot.Options{
+		Store:  db,
+		Access: access.Policy{People: access.DemoPeople(), Demo: true},
+		OnCall: oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
+		Policies: map[incident.Priority]escalation.Policy{
+			incident.P0: {Steps: append([]escalation.PolicyStep{{Role: "primary"}}, steps...)},
+			incident.P1: {Respond: 15 * time.Minute},
+		},
+		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary}},
+		Rooms:    []bot.Room{s.terminal},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.terminal.Bot = b
+	if err := b.Start(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.db, s.bot = db, b
+	synctest.Wait()
+}
+
+func (s *stage) stop() {
+	if err := s.bot.Stop(context.WithoutCancel(s.t.Context())); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.db.Close(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) direct(words []string) {
+	switch words[0] {
+	case "wait":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		fmt.Fprintf(&s.out, "\n--- %s later ---\n", words[1])
+		time.Sleep(d) // synctest's time: nothing is slept
+		synctest.Wait()
+	case "restart":
+		s.stop()
+		s.out.WriteString("\n--- irisops is restarted ---\n")
+		s.start()
+	case "up", "down", "silent":
+		s.cluster.set(words[1], words[0])
+		fmt.Fprintf(&s.out, "\n--- %s is %s ---\n", words[1], words[0])
+	default:
+		s.t.Fatalf("unknown direction %q", words)
+	}
+}
+
+// fakeCluster is one core and two edges whose state the script sets.
+type fakeCluster struct {
+	mu    sync.Mutex
+	state map[string]string
+	order []string
+}
+
+func newFakeCluster() *fakeCluster {
+	return &fakeCluster{order: []string{"core", "edge1", "edge2"}, state: map[string]string{"core": "up", "edge1": "up", "edge2": "up"}}
+}
+
+func (f *fakeCluster) set(node, state string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state[node] = state
+}
+
+func (f *fakeCluster) not(state string) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var nodes []string
+	for _, n := range f.order {
+		if f.state[n] != state {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+func (f *fakeCluster) summary(context.Context) (actions.Level, string) {
+	if bad := f.not("up"); len(bad) > 0 {
+		return actions.Critical, strings.Join(bad, ", ") + " down"
+	}
+	return actions.OK, "all 3 nodes answer"
+}
+
+func (f *fakeCluster) actions() []actions.Action {
+	target := actions.Param{Name: "target", Kind: actions.Target, Doc: "a node, a role, or all", Example: "edge1"}
+	return []actions.Action{
+		{Name: "diagnose", Summary: "what is wrong", Example: "diagnose", Look: func(context.Context, actions.Request) (actions.Result, error) {
+			level, line := f.summary(context.Background())
+			r := actions.Result{Level: level, Headline: line, Data: map[string]string{"verdict": line}}
+			for _, n := range f.not("up") {
+				r.Sections = append(r.Sections, actions.Section{Rows: [][]string{{"critical", n, "no process, port refuses"}}})
+				r.Next = append(r.Next, actions.Next{Label: "Restart " + n, Words: "restart " + n})
+			}
+			return r, nil
+		}},
+		{Name: "verify", Summary: "can clients log in and reach each other", Example: "verify", Look: func(context.Context, actions.Request) (actions.Result, error) {
+			if bad := f.not("up"); len(bad) > 0 {
+				return actions.Result{Level: actions.Critical, Headline: strings.Join(bad, ", ") + " refuses logins"}, nil
+			}
+			return actions.Result{Level: actions.OK, Headline: "2 of 2 edges let clients in and deliver"}, nil
+		}},
+		{Name: "restart", Summary: "stop and start", Example: "restart edge1", Params: []actions.Param{target}, Plan: f.plan("Restart", "up")},
+		{Name: "stop", Summary: "stop", Example: "stop edge1", Params: []actions.Param{target}, Plan: f.plan("Stop", "down")},
+	}
+}
+
+func (f *fakeCluster) plan(verb, to string) func(context.Context, actions.Request) (actions.Plan, error) {
+	return func(_ context.Context, req actions.Request) (actions.Plan, error) {
+		node := req.Args["target"]
+		f.mu.Lock()
+		state, known := f.state[node]
+		f.mu.Unlock()
+		if !known {
+			return actions.Plan{}, &actions.Error{Code: actions.CodeNoSuchNode, Text: fmt.Sprintf("main has no node %q.", node), Hint: "Say one of: core, edge1, edge2."}
+		}
+		p := actions.Plan{Title: verb + " " + node, Class: actions.Do, Why: node + " is one of two edges", Targets: []string{"main/" + node},
+			Preview: []string{"make start_" + node}}
+		if node == "core" {
+			p.Class, p.Why = actions.Harm, "core is the last live core"
+		}
+		p.Steps = []actions.Step{{Name: "stop " + node, Describe: "init:stop by rpc, then by exact pid", Perform: func(ctx context.Context) (string, error) {
+			if state == "silent" {
+				<-ctx.Done()
+				return "", fmt.Errorf("%s does not answer: %w", node, ctx.Err())
+			}
+			f.set(node, "down")
+			return "pid 4711 is gone", nil
+		}}}
+		if to == "up" {
+			p.Steps = append(p.Steps, actions.Step{Name: "start " + node, Describe: "make start_" + node, Perform: func(context.Context) (string, error) {
+				f.set(node, "up")
+				return "pid 4712", nil
+			}})
+		}
+		return p, nil
+	}
+}

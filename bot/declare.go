@@ -1,0 +1,135 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"irisops/actions"
+	"irisops/bot/change"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/bot/message"
+)
+
+// declare opens an incident. The incident, its armed clocks and its first pages
+// are one transaction, durable before anyone reads "declared". The first
+// diagnosis follows by itself.
+func declare(c *call) error {
+	cluster, err := c.cluster()
+	if err != nil {
+		return err
+	}
+	priority, title := incident.Priority(c.args["priority"]), c.args["title"]
+	policy := c.Policies[priority]
+	inc, existed, err := c.Store.Declare(c.ctx, dedupKey(cluster.Name, title), func(number uint64) change.Change {
+		inc, eff := incident.Declare(number, cluster.Name, priority, title, c.who.ID, escalation.Arm(priority, policy, c.now), c.now)
+		return change.Change{Incident: &inc, Entries: eff.Entries,
+			Pages: c.OnCall.Pages(inc.ID(), eff.Pages, c.now), Delivery: c.d.ID}
+	})
+	if err != nil {
+		return fmt.Errorf("the incident was not declared, because it could not be recorded: %w", err)
+	}
+	if existed {
+		c.replyIn(inc.ID(), c.alreadyOpen(inc))
+		return nil
+	}
+	c.kick()
+	c.post(Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: c.parent(inc, c.now)})
+	c.mentionOthers(inc)
+	c.later("first diagnosis", func(ctx context.Context) error {
+		return c.firstDiagnosis(ctx, cluster, inc)
+	})
+	return nil
+}
+
+// dedupKey makes two people who declare the same thing at once share one
+// incident: the same title on the same cluster, in any case and spacing.
+func dedupKey(cluster, title string) string {
+	return cluster + "\x00" + strings.ToLower(strings.Join(strings.Fields(title), " "))
+}
+
+func parentKey(inc incident.Incident) string { return "incident/" + inc.ID() }
+
+func (b *Bot) publishParent(ctx context.Context, inc incident.Incident) {
+	b.publish(ctx, Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: b.parent(inc, nowUTC())})
+}
+
+func (c *call) alreadyOpen(inc incident.Incident) message.Message {
+	return message.Message{
+		Level:  message.Info,
+		Title:  fmt.Sprintf("%s is open already for this: declared by %s at %s. Nothing new was opened.", inc.ID(), inc.DeclaredBy, c.clock(inc.DeclaredAt, c.now)),
+		Blocks: []message.Block{{Text: fmt.Sprintf("It is %s with priority %s. If yours is another one, declare it with another title.", inc.State, inc.Priority)}},
+		Buttons: []message.Button{
+			{Label: "Acknowledge", Words: "ack --incident " + inc.ID(), Style: message.Primary},
+			{Label: "Show Timeline", Words: "timeline --incident " + inc.ID()},
+		},
+	}
+}
+
+// mentionOthers points at what else is open on the same cluster: it may be the
+// same trouble under another name.
+func (c *call) mentionOthers(inc incident.Incident) {
+	open, err := c.Store.OpenIncidents()
+	if err != nil {
+		c.log.Error("the other open incidents could not be read", "err", err)
+		return
+	}
+	var others []string
+	for _, o := range open {
+		if o.Number != inc.Number && o.Cluster == inc.Cluster {
+			others = append(others, fmt.Sprintf("%s %s %s: %s", o.ID(), o.Priority, o.State, o.Title))
+		}
+	}
+	if len(others) > 0 {
+		c.post(Post{Key: "others/" + inc.ID(), Incident: inc.ID(), Message: message.Message{
+			Level: message.Advice, Title: "Also open on " + inc.Cluster + ", perhaps the same trouble:",
+			Blocks: []message.Block{{Text: strings.Join(others, "\n")}}}})
+	}
+}
+
+func (c *call) firstDiagnosis(ctx context.Context, cluster Cluster, inc incident.Incident) error {
+	action, ok := cluster.action("diagnose")
+	if !ok {
+		return nil
+	}
+	key := "diagnosis/" + inc.ID() + "/first"
+	result, err := action.Look(ctx, actions.Request{Incident: inc.ID(), By: c.who.ID, Now: c.now})
+	if err != nil {
+		m := refusal(err)
+		m.Title = "The first diagnosis failed: " + m.Title
+		c.post(Post{Key: key, Incident: inc.ID(), Message: m})
+		c.note(ctx, inc.Number, incident.Noted{By: incident.Bot, Kind: incident.KindDiagnosed, Text: m.Title})
+		return nil // the incident is declared all the same
+	}
+	c.noteResult(ctx, inc.Number, incident.Bot, incident.KindDiagnosed, result)
+	c.post(Post{Key: key, Incident: inc.ID(), Message: withIncident(ResultMessage(result), inc.ID())})
+	return nil
+}
+
+// noteResult keeps a look's headline and data with the incident.
+func (b *Bot) noteResult(ctx context.Context, number uint64, by string, kind incident.Kind, r actions.Result) {
+	data, err := json.Marshal(r.Data)
+	if err != nil {
+		b.log.Error("a result could not be kept whole", "headline", r.Headline, "err", err)
+	}
+	b.note(ctx, number, incident.Noted{By: by, Kind: kind, Text: string(kind) + ": " + r.Headline, Data: data})
+}
+
+// withIncident makes the message's buttons work on that incident wherever they
+// are pressed.
+func withIncident(m message.Message, id string) message.Message {
+	if id == "" {
+		return m
+	}
+	buttons := make([]message.Button, len(m.Buttons))
+	for i, b := range m.Buttons {
+		if !strings.Contains(b.Words, "--incident") && !strings.Contains(b.Words, "REQ-") {
+			b.Words += " --incident " + id
+		}
+		buttons[i] = b
+	}
+	m.Buttons = buttons
+	return m
+}

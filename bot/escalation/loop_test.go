@@ -1,0 +1,439 @@
+package escalation
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"irisops/bot/incident"
+	"irisops/bot/pager"
+)
+
+func want(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func TestFifteenAndThirtyMinutesToTheSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		s.declare(1, runbookP0, time.Now())
+		s.loop.Kick()
+		first := "INC-1 P0/0m primary"
+		pass(15*time.Minute - time.Second)
+		want(t, "after 14:59", s.paged(), first)
+		pass(time.Second)
+		want(t, "after 15:00", s.paged(), first, "INC-1 P0/15m sre")
+		pass(15*time.Minute - time.Second)
+		want(t, "after 29:59", s.paged(), first, "INC-1 P0/15m sre")
+		pass(time.Second)
+		want(t, "after 30:00", s.paged(), first, "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+		pass(6 * time.Hour)
+		want(t, "hours later", s.paged(), first, "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+
+		for _, p := range s.pages {
+			if !p.Queued.Equal(p.Due) {
+				t.Errorf("%s was due at %s and fired at %s", p.Step, p.Due, p.Queued)
+			}
+		}
+		_, fired := s.heard()
+		want(t, "the listener heard", fired, "INC-1 P0/15m", "INC-1 P0/30m")
+		if s.incidents[1].Version != 3 {
+			t.Errorf("version %d", s.incidents[1].Version)
+		}
+	})
+}
+
+// Nobody kicks: still no step is more than a second late.
+func TestTheLoopLooksEverySecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		pass(300 * time.Millisecond)
+		s.declare(1, Policy{Steps: []PolicyStep{{10 * time.Millisecond, "sre"}}}, time.Now())
+		pass(time.Second)
+		want(t, "paged", s.paged(), "INC-1 P0/10ms sre")
+	})
+}
+
+func TestAKickIsNoticedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		pass(300 * time.Millisecond)
+		s.declare(1, Policy{Steps: []PolicyStep{{20 * time.Millisecond, "sre"}}}, time.Now())
+		s.loop.Kick()
+		s.loop.Kick()
+		pass(20 * time.Millisecond)
+		want(t, "paged", s.paged(), "INC-1 P0/20ms sre")
+	})
+}
+
+func TestAcknowledgingDoesNotStopTheClocks(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		event incident.Event
+		stops bool
+	}{
+		{"acknowledged", incident.Acked{By: "operator"}, false},
+		{"noted", incident.Noted{By: "operator", Kind: incident.KindNote, Text: "looking"}, false},
+		{"verified, and not called recovered", incident.Verified{By: "operator", OK: true, Summary: "all edges"}, false},
+		{"recovered", incident.DeclaredRecovered{By: "operator", Force: "seen by hand"}, true},
+		{"resolved", incident.DeclaredResolved{By: "operator", Reason: "false alarm"}, true},
+		{"paging stopped", incident.PagingStop{By: "operator", Reason: "the owner sits here"}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := start(t, nil)
+				defer s.stop()
+				s.declare(1, runbookP0, time.Now())
+				pass(15*time.Minute - time.Nanosecond)
+				if err := s.apply(1, tt.event, time.Now()); err != nil {
+					t.Fatal(err)
+				}
+				pass(time.Hour)
+				if tt.stops {
+					want(t, "paged", s.paged(), "INC-1 P0/0m primary")
+				} else {
+					want(t, "paged", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+				}
+			})
+		})
+	}
+}
+
+func TestTheClockIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		s.declare(1, runbookP0, s.wall.now())
+		pass(20 * time.Minute)
+		s.wall.set(-time.Hour)
+		pass(time.Second)
+		alarms, _ := s.heard()
+		want(t, "alarms", alarms, "the clock of this machine was set back by 1h0m0s: steps that have not fired yet fire by the new time, so much later")
+		pass(69*time.Minute + 58*time.Second)
+		want(t, "before it is half past again", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre")
+		pass(time.Second)
+		want(t, "no step is repeated, none lost", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+		pass(6 * time.Hour)
+		want(t, "hours later", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+	})
+}
+
+// The same for the loop: the clock set forward by a day, and a machine that was
+// asleep for a day. Both steps fire once, within a second, and say so.
+func TestTheClockIsADayFurther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		s.declare(1, runbookP0, s.wall.now())
+		pass(5 * time.Minute)
+		s.wall.set(24 * time.Hour)
+		pass(time.Second)
+		want(t, "paged", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre late by 23h50m1s", "INC-1 P0/30m owner late by 23h35m1s")
+		if got, want := s.entries[1][2].Text, "escalation P0/15m: paging sre, late by 23h50m1s"; got != want {
+			t.Errorf("timeline says %q, want %q", got, want)
+		}
+		pass(time.Hour)
+		if n := len(s.paged()); n != 3 {
+			t.Errorf("%d pages", n)
+		}
+		if alarms, _ := s.heard(); len(alarms) != 0 {
+			t.Errorf("alarms %q", alarms)
+		}
+	})
+}
+
+func TestDaylightSavingChangesNothing(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		// The clocks of Berlin go forward in the night of 26 March 2000, at 2:00.
+		declared := time.Date(2000, 3, 26, 1, 50, 0, 0, berlin)
+		s := start(t, func(s *stage) { s.wall.off = time.Until(declared) })
+		defer s.stop()
+		s.declare(1, runbookP0, s.wall.now().In(berlin))
+		pass(30 * time.Minute)
+		want(t, "paged", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+	})
+}
+
+func TestOverdueStepsFireAtOnceAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		s.declare(1, runbookP0, time.Now())
+		pass(10 * time.Minute)
+		s.stop()
+		pass(10 * time.Minute)
+		want(t, "while it is down", s.paged(), "INC-1 P0/0m primary")
+		memory := s.memory
+		s = start(t, func(s *stage) { s.memory, s.loop.Incidents = memory, memory })
+		defer s.stop()
+		want(t, "at once", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre late by 5m0s")
+	})
+}
+
+func TestTheStoreFailsForAWhile(t *testing.T) {
+	full := errors.New("no space left on device")
+	for _, tt := range []struct {
+		name string
+		fail func(m *memory, err error)
+	}{
+		{"reading", func(m *memory, err error) { m.failDue = err }},
+		{"writing", func(m *memory, err error) { m.failCommit = err }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := start(t, nil)
+				defer s.stop()
+				for n := range uint64(50) {
+					s.declare(n+1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+				}
+				s.loop.Kick()
+				pass(10 * time.Minute)
+				fail := func(err error) {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					tt.fail(s.memory, err)
+				}
+				fail(full)
+				pass(7 * time.Minute)
+				fail(nil)
+				pass(time.Second)
+				if got := s.paged(); len(got) != 50 || got[0] != "INC-1 P0/15m sre late by 2m1s" && got[0] != "INC-1 P0/15m sre late by 2m0s" {
+					t.Errorf("%d pages: %.3q", len(got), got)
+				}
+				alarms, fired := s.heard()
+				if len(fired) != 50 {
+					t.Errorf("the listener heard of %d", len(fired))
+				}
+				// At once, and then once a minute.
+				if n := len(alarms); n < 2 || n > 8 || !strings.Contains(alarms[0], full.Error()) {
+					t.Errorf("%d alarms: %q", n, alarms)
+				}
+				// Every second, and no storm: a batch and a few single tries.
+				if s.tries > 1+120*(1+hopeless)+50 {
+					t.Errorf("%d commits were tried", s.tries)
+				}
+			})
+		})
+	}
+}
+
+// Someone acknowledges one of many in the very moment that all are due.
+func TestAConflictHoldsBackNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		s.mu.Lock()
+		s.meanwhile = func(n int, m *memory) bool {
+			switch n {
+			case 1: // it is read, and then acknowledged
+				if err := m.applied(3, incident.Acked{By: "operator"}, time.Now()); err != nil {
+					t.Error(err)
+				}
+			case 4: // and again, when its turn comes
+				if err := m.applied(3, incident.Noted{By: "operator", Kind: incident.KindNote, Text: "mine"}, time.Now()); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		}
+		s.mu.Unlock()
+		for n := range uint64(5) {
+			s.declare(n+1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+		}
+		pass(15 * time.Minute)
+		if got := s.paged(); len(got) != 5 {
+			t.Errorf("paged %q", got)
+		}
+		if inc := s.incidents[3]; inc.State != incident.Acknowledged || inc.Entries != 4 {
+			t.Errorf("the other change is lost: %+v", inc)
+		}
+		if alarms, _ := s.heard(); len(alarms) != 0 {
+			t.Errorf("alarms %q", alarms)
+		}
+	})
+}
+
+// Someone resolves it in the very moment that it is due: it does not fire.
+func TestAConflictThatEndsTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		s.mu.Lock()
+		s.meanwhile = func(n int, m *memory) bool {
+			if n == 1 {
+				if err := m.applied(1, incident.DeclaredResolved{By: "operator", Reason: "false alarm"}, time.Now()); err != nil {
+					t.Error(err)
+				}
+			}
+			return false
+		}
+		s.mu.Unlock()
+		s.declare(1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+		pass(time.Hour)
+		want(t, "paged", s.paged())
+		alarms, _ := s.heard()
+		want(t, "alarms", alarms)
+	})
+}
+
+func TestAConflictThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		s.mu.Lock()
+		s.meanwhile = func(int, *memory) bool { return true }
+		s.mu.Unlock()
+		s.declare(1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+		pass(15*time.Minute + 10*time.Second)
+		s.mu.Lock()
+		tries := s.tries
+		s.meanwhile = nil
+		s.mu.Unlock()
+		if tries > 11*12 {
+			t.Errorf("%d commits in ten seconds", tries)
+		}
+		pass(time.Second)
+		if n := len(s.paged()); n != 1 {
+			t.Errorf("%d pages", n)
+		}
+	})
+}
+
+func TestOneBadIncidentHoldsBackNobody(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(s *stage)
+		alarm string
+	}{
+		{"it cannot be written", func(s *stage) { s.bad = 2 }, "INC-2 cannot be written"},
+		{"its pages cannot be worked out", func(s *stage) {
+			s.loop.Pages = func(inc incident.Incident, calls []incident.Call, now time.Time) []pager.Page {
+				if inc.Number == 2 {
+					panic("no such role")
+				}
+				return pagesFor(inc, calls, now)
+			}
+		}, "whom to page cannot be worked out: panic: no such role"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := start(t, tt.spoil)
+				defer s.stop()
+				for n := range uint64(3) {
+					s.declare(n+1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+				}
+				pass(15*time.Minute + 30*time.Second)
+				want(t, "paged", s.paged(), "INC-1 P0/15m sre", "INC-3 P0/15m sre")
+				alarms, _ := s.heard()
+				want(t, "alarms", alarms, tt.alarm)
+			})
+		})
+	}
+}
+
+func TestACallThatReachesNobodyIsLoud(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, func(s *stage) {
+			s.loop.Pages = func(inc incident.Incident, calls []incident.Call, now time.Time) []pager.Page {
+				if calls[0].Role == "sre" {
+					return nil
+				}
+				return pagesFor(inc, calls, now)
+			}
+		})
+		defer s.stop()
+		s.declare(1, runbookP0, time.Now())
+		pass(time.Hour)
+		want(t, "paged", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/30m owner")
+		alarms, _ := s.heard()
+		want(t, "alarms", alarms, "P0/15m of INC-1 has nobody to page as sre")
+		if got, want := s.entries[1][3].Text, "escalation P0/15m reached nobody: there is no one to page as sre"; got != want {
+			t.Errorf("timeline says %q, want %q", got, want)
+		}
+	})
+}
+
+func TestManyAtOnceInFewTransactions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, nil)
+		defer s.stop()
+		const many = 6000
+		for n := range uint64(many) {
+			s.declare(n+1, Policy{Steps: []PolicyStep{{2 * time.Second, "sre"}}}, time.Now())
+		}
+		pass(2 * time.Second)
+		if n := len(s.paged()); n != many {
+			t.Errorf("%d pages, want %d", n, many)
+		}
+		if s.commits != many/batch {
+			t.Errorf("%d transactions", s.commits)
+		}
+		if _, fired := s.heard(); len(fired) != many {
+			t.Errorf("the listener heard of %d", len(fired))
+		}
+	})
+}
+
+func TestNoPanicEndsTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var once sync.Once
+		s := start(t, func(s *stage) {
+			s.loop.Fired = func(incident.Incident, []incident.Call) { panic("terminal gone") }
+			s.loop.Alarm = func(error) { panic("terminal gone") }
+			s.meanwhile = func(int, *memory) bool {
+				once.Do(func() { panic("damaged page") })
+				return false
+			}
+		})
+		defer s.stop()
+		s.declare(1, runbookP0, time.Now())
+		pass(time.Hour)
+		want(t, "paged", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+	})
+}
+
+// The end of the loop does not tear a transaction.
+func TestStoppingLetsATransactionEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reached, goOn := make(chan struct{}), make(chan struct{})
+		s := start(t, func(s *stage) {
+			s.meanwhile = func(int, *memory) bool { close(reached); <-goOn; return false }
+		})
+		s.declare(1, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+		<-reached
+		go func() { <-time.After(time.Second); close(goOn) }()
+		s.stop()
+		want(t, "paged", s.paged(), "INC-1 P0/1m sre")
+		_, fired := s.heard()
+		want(t, "the listener heard", fired, "INC-1 P0/1m")
+	})
+}
+
+func TestALoopWithoutListeners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, func(s *stage) { s.loop.Fired, s.loop.Alarm = nil, nil; s.failDue = fmt.Errorf("closed") })
+		defer s.stop()
+		pass(time.Minute)
+		s.mu.Lock()
+		s.failDue = nil
+		s.mu.Unlock()
+		s.declare(1, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+		pass(time.Minute)
+		want(t, "paged", s.paged(), "INC-1 P0/1m sre")
+	})
+}

@@ -1,0 +1,166 @@
+package pager
+
+import (
+	"context"
+	"time"
+)
+
+// desk is what the one goroutine of Drain.Run has in hand. Attempts run in
+// goroutines of their own, one for each lane at most, and report to done.
+type desk struct {
+	*Drain
+	held  map[string]bool // keys of the pages in hand: none is taken up twice
+	lanes map[lane]*line  // those with pages to send
+	busy  map[string]int  // channel: attempts under way
+	later []waiting
+	done  chan outcome
+	away  int  // goroutines that will report to done
+	more  bool // the outbox held more than was taken
+}
+
+// lane is one person by one channel: pages in it go one after the other.
+type lane struct{ target, channel string }
+
+type line struct {
+	pages   []Page
+	sending bool
+	pause   time.Time // nothing is sent before
+}
+
+// waiting is a page to take up again at a time by the clock that only counts, so
+// that setting the other one neither delays nor hastens it.
+type waiting struct {
+	page Page
+	at   time.Time
+}
+
+// outcome is what became of one attempt.
+type outcome struct {
+	taken     Page          // as it was taken in hand
+	page      Page          // as it is to be recorded
+	wait      time.Duration // until the next attempt, if page is Queued
+	notBegun  bool          // the outbox did not record the beginning: not sent
+	left      bool          // the drain was stopped in the middle of it
+	unsettled bool          // the outbox did not record the end
+	again     bool          // this was another try to record the end, and no more
+}
+
+func newDesk(d *Drain) *desk {
+	return &desk{Drain: d, held: map[string]bool{}, lanes: map[lane]*line{}, busy: map[string]int{}, done: make(chan outcome)}
+}
+
+func laneOf(p Page) lane {
+	if p.Person == "" {
+		return lane{"role " + p.Role, p.Channel}
+	}
+	return lane{"person " + p.Person, p.Channel}
+}
+
+// refill takes from the outbox what is due and not in hand.
+func (k *desk) refill() {
+	limit := len(k.held) + fetch // those in hand may stand first in the outbox
+	due, err := k.due(limit)
+	if err != nil {
+		k.trouble(err)
+		return
+	}
+	k.more = len(due) == limit
+	for _, p := range due {
+		if !k.held[p.Key()] {
+			k.held[p.Key()] = true
+			k.enqueue(p)
+		}
+	}
+}
+
+// thirsty says that the outbox held more than was taken, and that this is sent.
+func (k *desk) thirsty() bool { return k.more && len(k.lanes) == 0 }
+
+func (k *desk) enqueue(p Page) {
+	at := laneOf(p)
+	if k.lanes[at] == nil {
+		k.lanes[at] = &line{}
+	}
+	k.lanes[at].pages = append(k.lanes[at].pages, p)
+}
+
+// takeUp takes up what has waited long enough: pages to send again, and ends to
+// record.
+func (k *desk) takeUp(ctx context.Context) {
+	now, rest := time.Now(), k.later[:0]
+	for _, w := range k.later {
+		switch {
+		case now.Before(w.at):
+			rest = append(rest, w)
+		case w.page.State == Queued:
+			k.enqueue(w.page)
+		default:
+			k.start(func() outcome {
+				return outcome{taken: w.page, page: w.page, again: true, unsettled: !k.settle(context.WithoutCancel(ctx), w.page)}
+			})
+		}
+	}
+	k.later = rest
+}
+
+// dispatch starts an attempt in each lane that is free, as far as its channel
+// takes more.
+func (k *desk) dispatch(ctx context.Context) {
+	for at, l := range k.lanes {
+		if l.sending || k.busy[at.channel] >= parallel || time.Now().Before(l.pause) {
+			continue
+		}
+		p := l.pages[0]
+		l.pages, l.sending = l.pages[1:], true
+		k.busy[at.channel]++
+		k.start(func() outcome {
+			o := k.deliver(ctx, p)
+			o.taken = p
+			return o
+		})
+	}
+}
+
+func (k *desk) start(attempt func() outcome) {
+	k.away++
+	go func() { k.done <- attempt() }()
+}
+
+// finished puts an attempt's outcome in order.
+func (k *desk) finished(o outcome) {
+	k.away--
+	if !o.again {
+		at := laneOf(o.taken)
+		l := k.lanes[at]
+		l.sending = false
+		k.busy[at.channel]--
+		if o.notBegun { // it stays the first of its lane
+			l.pages, l.pause = append([]Page{o.taken}, l.pages...), time.Now().Add(tick)
+		}
+		if len(l.pages) == 0 {
+			delete(k.lanes, at)
+		}
+	}
+	switch {
+	case o.notBegun, o.left:
+	case o.page.State == Queued: // recorded or not, it is in hand
+		k.later = append(k.later, waiting{o.page, time.Now().Add(o.wait)})
+	case o.unsettled:
+		k.later = append(k.later, waiting{o.page, time.Now().Add(tick)})
+	default:
+		delete(k.held, o.taken.Key())
+	}
+}
+
+// close waits for what is under way, and tries once more to record what could
+// not be.
+func (k *desk) close() {
+	for k.away > 0 {
+		k.finished(<-k.done)
+	}
+	for _, w := range k.later {
+		if w.page.State != Queued {
+			k.settle(context.Background(), w.page)
+		}
+	}
+}

@@ -1,0 +1,218 @@
+package pager
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// Outbox is where pages are kept until they are delivered or given up.
+type Outbox interface {
+	// DuePages are the queued pages that may be sent at now, in the order in
+	// which they are to be sent, at most limit.
+	DuePages(now time.Time, limit int) ([]Page, error)
+	// Begin records that the page is being sent, before it is, and returns it so.
+	Begin(ctx context.Context, p Page) (Page, error)
+	// Settle records what became of it: Delivered, Failed, or Queued again.
+	Settle(ctx context.Context, p Page) error
+}
+
+const (
+	tick       = time.Second      // the longest that the drain sleeps
+	fetch      = 1000             // pages taken from the outbox at a time
+	alarmEvery = time.Minute      // between two alarms
+	timeout    = 15 * time.Second // for one send
+	grace      = 2 * time.Second  // for a sender to notice that its time is over
+	finish     = 3 * time.Second  // for a send under way when the drain is stopped
+	attempts   = 6                // with the waits between them about half a minute
+	parallel   = 8                // sends at a time by one channel
+)
+
+// Drain delivers the pages of an outbox. Each is recorded as being sent before
+// it is, so that after a crash none is lost and what may have arrived can be
+// marked. The pages for one person by one channel are sent one after the other,
+// in order; one that waits for another attempt does not hold back the next.
+// Channels do not wait for each other, so that one that is down does not stop
+// the rest.
+//
+// A page that could not be sent is tried again where that can help, after 1, 2,
+// 4 ... seconds; after 6 attempts, or at once where the far end will never take
+// it, it has Failed and Undeliverable is called.
+//
+// Set the fields before Run, and do not copy it.
+type Drain struct {
+	Outbox  Outbox
+	Senders []Sender
+	// Undeliverable is told of each page that is given up. It has to be loud.
+	Undeliverable func(Page)
+	// Alarm is told when the outbox cannot be read or written, at most once a
+	// minute. May be nil.
+	Alarm func(error)
+	Log   *slog.Logger // nil: nothing is logged
+
+	now func() time.Time // nil: time.Now
+
+	once   sync.Once
+	kicked chan struct{}
+
+	mu      sync.Mutex
+	alarmed time.Time // when Alarm was last called
+}
+
+// Kick has the drain look into the outbox at once. It never blocks.
+func (d *Drain) Kick() {
+	select {
+	case d.kicks() <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// Run delivers pages until ctx ends. Sends under way then have a few seconds to
+// end; one that does not is left as being sent, and is sent again, marked, when
+// irisops is back.
+func (d *Drain) Run(ctx context.Context) {
+	k := newDesk(d)
+	clock := time.NewTicker(tick)
+	defer clock.Stop()
+	look := true // into the outbox
+	for ctx.Err() == nil {
+		if look {
+			k.refill()
+		}
+		k.takeUp(ctx)
+		k.dispatch(ctx)
+		select {
+		case <-ctx.Done():
+		case <-clock.C:
+			look = true
+		case <-d.kicks():
+			look = true
+		case o := <-k.done:
+			k.finished(o)
+			look = k.thirsty()
+		}
+	}
+	k.close()
+}
+
+// deliver makes one attempt and records what came of it.
+func (d *Drain) deliver(ctx context.Context, p Page) outcome {
+	durable := context.WithoutCancel(ctx)
+	p.State = Sending
+	p.Attempts++
+	begun, err := d.begin(durable, p)
+	if err != nil {
+		d.trouble(fmt.Errorf("a page is not sent, because that it is being sent cannot be recorded: %w", err))
+		return outcome{notBegun: true}
+	}
+	p = begun
+	verdict, wait, err := d.send(ctx, p)
+	if verdict == left {
+		return outcome{page: p, left: true}
+	}
+	p, again := judged(p, verdict, wait, err, d.clock())
+	if p.State == Failed {
+		d.log().Error("a page could not be delivered", "page", p.Key(), "attempts", p.Attempts, "err", p.LastError)
+		d.giveUp(p)
+	}
+	return outcome{page: p, wait: again, unsettled: !d.settle(durable, p)}
+}
+
+// judged is the page after an attempt, and how long it waits for the next one.
+func judged(p Page, verdict Verdict, wait time.Duration, err error, now time.Time) (Page, time.Duration) {
+	p.NotBefore = time.Time{}
+	if verdict == Arrived {
+		p.State, p.Sent, p.LastError = Delivered, now, ""
+		return p, 0
+	}
+	p.LastError = inShort(err)
+	p.PossibleDuplicate = p.PossibleDuplicate || verdict == Uncertain
+	if verdict == Refused || p.Attempts >= attempts {
+		p.State = Failed
+		return p, 0
+	}
+	wait = max(backoff(p.Attempts), min(wait, maxWait))
+	p.State, p.NotBefore = Queued, now.Add(wait)
+	return p, wait
+}
+
+func (d *Drain) due(limit int) (due []Page, err error) {
+	defer d.caught(&err)
+	return d.Outbox.DuePages(d.clock(), limit)
+}
+
+func (d *Drain) begin(ctx context.Context, p Page) (begun Page, err error) {
+	defer d.caught(&err)
+	return d.Outbox.Begin(ctx, p)
+}
+
+// settle records what became of a page and says whether it could.
+func (d *Drain) settle(ctx context.Context, p Page) bool {
+	var err error
+	func() {
+		defer d.caught(&err)
+		err = d.Outbox.Settle(ctx, p)
+	}()
+	if err != nil {
+		d.trouble(fmt.Errorf("what became of a page cannot be recorded; it is tried again: %w", err))
+	}
+	return err == nil
+}
+
+// caught turns a panic of someone else's into an error.
+func (d *Drain) caught(err *error) {
+	if p := recover(); p != nil {
+		d.log().Error("panic while paging", "panic", p, "stack", string(debug.Stack()))
+		*err = fmt.Errorf("panic: %v", p)
+	}
+}
+
+func (d *Drain) giveUp(p Page) {
+	if d.Undeliverable == nil {
+		return
+	}
+	var ignored error // it is logged
+	defer d.caught(&ignored)
+	d.Undeliverable(p)
+}
+
+func (d *Drain) trouble(err error) {
+	d.mu.Lock()
+	now := time.Now()
+	due := d.alarmed.IsZero() || now.Sub(d.alarmed) >= alarmEvery
+	if due {
+		d.alarmed = now
+	}
+	d.mu.Unlock()
+	if !due {
+		return
+	}
+	d.log().Error("paging is in trouble", "err", err)
+	if d.Alarm != nil {
+		var ignored error // it is logged
+		defer d.caught(&ignored)
+		d.Alarm(err)
+	}
+}
+
+func (d *Drain) kicks() chan struct{} {
+	d.once.Do(func() { d.kicked = make(chan struct{}, 1) })
+	return d.kicked
+}
+
+func (d *Drain) clock() time.Time {
+	if d.now == nil {
+		return time.Now().UTC().Round(0)
+	}
+	return d.now().UTC().Round(0)
+}
+
+func (d *Drain) log() *slog.Logger {
+	if d.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return d.Log
+}

@@ -1,0 +1,37 @@
+package bot
+
+import (
+	"context"
+
+	"irisops/bot/message"
+)
+
+// Room is where people read what the bot says: a terminal, the socket's
+// clients, a Slack channel.
+type Room interface {
+	// Publish shows a post. The same key again replaces the message in place;
+	// an equal message again does nothing, so that everything still open can be
+	// published once more after a restart. A room that cannot show it now keeps
+	// it and shows it later; an error is for the log only.
+	Publish(ctx context.Context, p Post) error
+}
+
+// Post is one message in its place.
+type Post struct {
+	Key      string          `json:"key"`                // "incident/7", "run/3", "reply/<delivery>", "page/<page>"
+	Incident string          `json:"incident,omitempty"` // whose thread it belongs to; "" is the channel itself
+	Parent   bool            `json:"parent,omitempty"`   // this is the incident's own message, the head of its thread
+	Answers  string          `json:"answers,omitempty"`  // the delivery that it answers
+	Private  bool            `json:"private,omitempty"`  // for that delivery's caller only
+	OnCall   bool            `json:"on_call,omitempty"`  // a page: also to the on-call channel, mentioning Person
+	Person   string          `json:"person,omitempty"`   // who is called
+	Message  message.Message `json:"message"`
+}
+
+func (b *Bot) publish(ctx context.Context, p Post) {
+	for _, r := range b.rooms() {
+		if err := r.Publish(ctx, p); err != nil {
+			b.log.Error("a room did not take a post", "key", p.Key, "err", err)
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // people's zones are known on a machine without tzdata too
+
+	"irisops/actions/cluster"
+)
+
+// checker looks whether what was decoded is sound, and fills in the defaults.
+type checker struct {
+	*findings
+	c       *Config
+	machine machine
+}
+
+func check(c *Config, f *findings, m machine) {
+	k := &checker{f, c, m}
+	k.checkData()
+	k.checkListen()
+	k.checkSocket()
+	k.checkZone()
+	k.checkSlack()
+	k.checkPeople()
+	k.checkGroups()
+	k.checkOnCall()
+	k.checkPolicies()
+	k.checkHosts()
+	k.checkClusters()
+	k.checkThresholds()
+}
+
+var (
+	idShape   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
+	safeShape = regexp.MustCompile(`^[A-Za-z0-9_@./:=+,-]*$`) // what may become an argument
+)
+
+const (
+	idRule   = "It has to begin with a small letter, then small letters, digits, _ and -, at most 40 in all."
+	safeRule = "Only letters, digits and _ @ . / : = + , - are allowed there, because it becomes part of a command line."
+)
+
+// checkPath says whether the value is an absolute path that is safe to pass on.
+func (k *checker) checkPath(path, value string) bool {
+	switch {
+	case !k.usable(path):
+	case !filepath.IsAbs(value):
+		k.fault(path, "%s: %s is not an absolute path. Begin it with a slash.", last(path), quote(value))
+	case !safeShape.MatchString(value) || len(value) > 255:
+		k.fault(path, "%s: %s cannot be used. %s At most 255 of them.", last(path), quote(value), safeRule)
+	case filepath.Clean(value) != value:
+		k.fault(path, "%s: write %s instead of %s.", last(path), quote(filepath.Clean(value)), quote(value))
+	}
+	return k.usable(path)
+}
+
+func (k *checker) checkPort(path string, port int) bool {
+	if k.usable(path) && (port < 1 || port > 65535) {
+		k.fault(path, "%s: %d is not a port. Ports go from 1 to 65535.", last(path), port)
+	}
+	return k.usable(path)
+}
+
+func (k *checker) checkData() {
+	if k.required("data", "data is missing: the folder where irisops keeps what must survive. For example data: /var/lib/irisops") &&
+		k.checkPath("data", k.c.Data) && k.c.Data == "/" {
+		k.fault("data", "data: the root folder is no place for it. For example /var/lib/irisops")
+	}
+}
+
+func (k *checker) checkListen() {
+	if !k.given("listen") {
+		k.c.Listen = defaultListen
+	}
+	if k.usable("listen") {
+		_, port, err := net.SplitHostPort(k.c.Listen)
+		n, portErr := strconv.ParseUint(port, 10, 16)
+		if err != nil || portErr != nil || n == 0 {
+			k.fault("listen", "listen: %s is not host:port. For example %s", quote(k.c.Listen), defaultListen)
+		}
+	}
+	if k.usable("external_url") {
+		u, err := url.Parse(k.c.ExternalURL)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "":
+			k.fault("external_url", "external_url: %s is not the beginning of a web address. For example https://irisops.example.org", quote(k.c.ExternalURL))
+		case u.User != nil:
+			k.fault("external_url", "external_url has a user or a password in it, and it stands in every link. Take it out.")
+		default:
+			k.c.ExternalURL = strings.TrimRight(k.c.ExternalURL, "/")
+		}
+	}
+}
+
+// maxSocketPath is what a Unix socket's address holds on Linux (unix(7)), less
+// the byte that ends it.
+const maxSocketPath = 107
+
+func (k *checker) checkSocket() {
+	if !k.given("socket.path") {
+		if k.usable("data") {
+			k.c.Socket.Path = filepath.Join(k.c.Data, defaultSocket)
+			if len(k.c.Socket.Path) > maxSocketPath {
+				k.fault("data", "data: the path is too long for the socket in it (%d bytes, at most %d). Give socket: {path: ...} a shorter one.", len(k.c.Socket.Path), maxSocketPath)
+			}
+		}
+	} else if k.checkPath("socket.path", k.c.Socket.Path) && len(k.c.Socket.Path) > maxSocketPath {
+		k.fault("socket.path", "path: %d bytes are too long for a socket: at most %d.", len(k.c.Socket.Path), maxSocketPath)
+	}
+	if g := k.c.Socket.Group; k.usable("socket.group") {
+		if !accountShape.MatchString(g) {
+			k.fault("socket.group", "group: %s is not the name of a Unix group.", quote(g))
+		} else if _, err := k.machine.group(g); err != nil {
+			k.warn("socket.group", "This machine has no group %s, so the socket will be for irisops's own account only. Make it: groupadd %s.", g, g)
+		}
+	}
+}
+
+func (k *checker) checkZone() {
+	if !k.given("time_zone") {
+		k.c.TimeZone = defaultZone
+	}
+	zone, err := time.LoadLocation(k.c.TimeZone)
+	if k.usable("time_zone") && (err != nil || k.c.TimeZone == "" || k.c.TimeZone == "Local") {
+		k.fault("time_zone", "time_zone: there is no zone %s. Write it as continent and city, like Europe/Paris, or UTC.", quote(k.c.TimeZone))
+		return
+	}
+	k.c.zone = zone
+}
+
+var channelShape = regexp.MustCompile(`^[CG][A-Z0-9]{1,20}$`)
+
+func (k *checker) checkSlack() {
+	s := k.c.Slack
+	if s == nil {
+		return
+	}
+	if !k.given("slack.mode") {
+		s.Mode = "socket"
+	}
+	if k.usable("slack.mode") && s.Mode != "socket" && s.Mode != "http" {
+		k.fault("slack.mode", "mode: %s is not known. %s", quote(s.Mode), didYouMean(s.Mode, []string{"socket", "http"}))
+	}
+	k.required("slack.channel", "slack has no channel: the id of the channel where the conversation is. For example channel: C0OPS")
+	k.checkChannel("slack.channel", s.Channel)
+	if !k.given("slack.oncall_channel") {
+		s.OnCallChannel = s.Channel
+	}
+	k.checkChannel("slack.oncall_channel", s.OnCallChannel)
+}
+
+func (k *checker) checkChannel(path, id string) {
+	if k.usable(path) && !channelShape.MatchString(id) {
+		k.fault(path, "%s: %s is not a channel's id. It begins with C or G and stands at the end of the channel's link, not its #name.", last(path), quote(id))
+	}
+}
+
+// checkThresholds fills in what is not given, and refuses what could never hold.
+func (k *checker) checkThresholds() {
+	t, d := &k.c.Checks, defaultChecks
+	fill(k, "checks.disk_free_warn", &t.DiskFreeWarn, d.DiskFreeWarn)
+	fill(k, "checks.disk_free_critical", &t.DiskFreeCritical, d.DiskFreeCritical)
+	fill(k, "checks.ping_warn", &t.PingWarn, d.PingWarn)
+	fill(k, "checks.login_warn", &t.LoginWarn, d.LoginWarn)
+	fill(k, "checks.login_critical", &t.LoginCritical, d.LoginCritical)
+	if !k.bad["checks.disk_free_warn"] && !k.bad["checks.disk_free_critical"] && t.DiskFreeWarn < t.DiskFreeCritical {
+		k.fault(k.theGiven("checks.disk_free_warn", "checks.disk_free_critical"),
+			"The warning at %s free would come after the critical one at %s. disk_free_warn has to be the larger.", t.DiskFreeWarn, t.DiskFreeCritical)
+	}
+	if !k.bad["checks.login_warn"] && !k.bad["checks.login_critical"] && t.LoginWarn > t.LoginCritical {
+		k.fault(k.theGiven("checks.login_warn", "checks.login_critical"),
+			"The warning at %s would come after the critical one at %s. login_warn has to be the smaller.", spoken(t.LoginWarn), spoken(t.LoginCritical))
+	}
+}
+
+func (k *checker) theGiven(one, other string) string {
+	if k.given(one) {
+		return one
+	}
+	return other
+}
+
+func fill[T Size | time.Duration](k *checker, path string, value *T, standard T) {
+	switch {
+	case !k.given(path):
+		*value = standard
+	case k.usable(path) && *value <= 0:
+		k.fault(path, "%s has to be more than 0.", last(path))
+	}
+}
+
+// roles of nodes.
+var nodeRoles = []string{string(cluster.CoreRole), string(cluster.EdgeRole)}

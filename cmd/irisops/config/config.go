@@ -1,0 +1,145 @@
+// Package config reads the one config file: YAML, strictly decoded, every fault
+// named with its line and the way out, not only the first. It owns the file's
+// shape, its defaults, and what must hold between its parts; the wiring turns it
+// into what the parts want.
+//
+// The file never holds a secret: tokens come from the environment, the cookie
+// and keys from files named here. docs/irisops.example.yaml explains every key.
+package config
+
+import (
+	"os/user"
+	"time"
+
+	"irisops/bot/access"
+	"irisops/bot/incident"
+)
+
+// Config is a file that Load found no fault in, with the defaults filled in.
+type Config struct {
+	Data        string                       `yaml:"data"`         // absolute folder
+	Listen      string                       `yaml:"listen"`       // host:port
+	ExternalURL string                       `yaml:"external_url"` // "" or the http(s) address that links begin with, without a slash at the end
+	Socket      Socket                       `yaml:"socket"`
+	TimeZone    string                       `yaml:"time_zone"`
+	Slack       *Slack                       `yaml:"slack"` // nil: no Slack
+	People      []Person                     `yaml:"people"`
+	Groups      map[access.Role]string       `yaml:"groups"` // Slack user group of a role
+	OnCallRoles map[string]string            `yaml:"oncall"` // role -> person
+	Policies    map[incident.Priority]Policy `yaml:"policies"`
+	Clusters    []Cluster                    `yaml:"clusters"`
+	Hosts       map[string]Host              `yaml:"hosts"`
+	Checks      Checks                       `yaml:"checks"`
+
+	zone     *time.Location
+	warnings Faults
+}
+
+// Socket is where irisops ctl reaches the bot; its mode is 0660.
+type Socket struct {
+	Path  string `yaml:"path"`
+	Group string `yaml:"group"` // Unix group that may use it; "" is the bot's own
+}
+
+// Slack says how the bot is in Slack. Its tokens come from the environment.
+type Slack struct {
+	Mode          string `yaml:"mode"` // "socket" or "http"
+	Channel       string `yaml:"channel"`
+	OnCallChannel string `yaml:"oncall_channel"` // Channel if not given
+}
+
+// Person is one person, whatever the channel.
+type Person struct {
+	ID    string        `yaml:"id"`
+	Slack string        `yaml:"slack"` // user id, "U01"
+	Unix  string        `yaml:"unix"`  // account, by name or number
+	Mail  string        `yaml:"mail"`
+	Roles []access.Role `yaml:"roles"`
+
+	UID string `yaml:"-"` // the number of the Unix account; "" if this machine does not know it
+}
+
+// Policy is what happens to an incident of one priority.
+type Policy struct {
+	Respond Respond `yaml:"respond"`
+	Steps   []Step  `yaml:"steps"`
+}
+
+// Step pages an on-call role so long after declaration, unless recovered.
+type Step struct {
+	After time.Duration `yaml:"after"`
+	Page  string        `yaml:"page"`
+}
+
+// Cluster is one IRIS cluster.
+type Cluster struct {
+	Name       string `yaml:"name"`
+	CookieFile string `yaml:"cookie_file"`
+	EPMDPort   int    `yaml:"epmd_port"`
+	Nodes      []Node `yaml:"nodes"`
+
+	Cookie Secret `yaml:"-"` // what the cookie file holds
+}
+
+// Node is one expected node.
+type Node struct {
+	Short    string            `yaml:"short"`
+	Name     string            `yaml:"name"`
+	Role     string            `yaml:"role"` // "core" or "edge"
+	Host     string            `yaml:"host"` // "local", or a name under hosts
+	Dir      string            `yaml:"dir"`
+	Target   string            `yaml:"target"`
+	MakeVars map[string]string `yaml:"make_vars"`
+	Log      string            `yaml:"log"` // relative to Dir
+	Port     int               `yaml:"port"`
+}
+
+// Host is how a machine is reached that is not this one.
+type Host struct {
+	SSH        string `yaml:"ssh"` // user@host or user@host:port
+	KnownHosts string `yaml:"known_hosts"`
+	Identity   string `yaml:"identity"`
+}
+
+// Checks are thresholds.
+type Checks struct {
+	DiskFreeWarn     Size          `yaml:"disk_free_warn"`
+	DiskFreeCritical Size          `yaml:"disk_free_critical"`
+	PingWarn         time.Duration `yaml:"ping_warn"`
+	LoginWarn        time.Duration `yaml:"login_warn"`
+	LoginCritical    time.Duration `yaml:"login_critical"`
+}
+
+const (
+	defaultListen   = "127.0.0.1:8642"
+	defaultZone     = "UTC"
+	defaultEPMDPort = 4369
+	defaultSocket   = "irisops.sock" // in the data folder
+	local           = "local"
+)
+
+// defaultPolicies are the incident runbook's response times, and its escalation
+// of an outage that is not recovered after 15 and 30 minutes.
+func defaultPolicies() map[incident.Priority]Policy {
+	return map[incident.Priority]Policy{
+		incident.P0: {Steps: []Step{{0, "primary"}, {15 * time.Minute, "sre"}, {30 * time.Minute, "owner"}}},
+		incident.P1: {Respond: Respond{Within: 15 * time.Minute}, Steps: []Step{}},
+		incident.P2: {Respond: Respond{Within: time.Hour}, Steps: []Step{}},
+		incident.P3: {Respond: Respond{NextBusinessDay: true}, Steps: []Step{}},
+	}
+}
+
+var defaultChecks = Checks{
+	DiskFreeWarn:     10 * gib,
+	DiskFreeCritical: 2 * gib,
+	PingWarn:         200 * time.Millisecond,
+	LoginWarn:        500 * time.Millisecond,
+	LoginCritical:    2 * time.Second,
+}
+
+// machine is what Load asks of the machine beside the files themselves.
+type machine struct {
+	account func(name string) (*user.User, error) // by name or number
+	group   func(name string) (*user.Group, error)
+	self    string // the number of the account that this runs as
+}

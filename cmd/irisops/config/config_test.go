@@ -1,0 +1,275 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"irisops/actions/cluster"
+	"irisops/bot/access"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+const cookie = "planted-cookie-8d1f"
+
+// theMachine has the accounts and the group of the example, root, and itself.
+var theMachine = machine{
+	self: "998",
+	account: func(name string) (*user.User, error) {
+		known := map[string]string{"ops1": "1001", "ops2": "1002", "1003": "1003", "alias": "1001", "root": "0", "irisops": "998"}
+		if uid := known[name]; uid != "" {
+			return &user.User{Uid: uid, Username: name}, nil
+		}
+		return nil, user.UnknownUserError(name)
+	},
+	group: func(name string) (*user.Group, error) {
+		if name == "irisops" {
+			return &user.Group{Name: name}, nil
+		}
+		return nil, user.UnknownGroupError(name)
+	},
+}
+
+// files is a folder with the files that the example names.
+type files struct{ dir string }
+
+func newFiles(t testing.TB) files {
+	t.Helper()
+	f := files{t.TempDir()}
+	f.write(t, "cookie", cookie+"\n", 0o600)
+	f.write(t, "known_hosts", "h2.example.org ssh-ed25519 AAAA\n", 0o644)
+	f.write(t, "id_ed25519", "key\n", 0o600)
+	if err := os.Mkdir(filepath.Join(f.dir, "iris"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, "iris/Makefile", "all:\n", 0o644)
+	return f
+}
+
+func (f files) write(t testing.TB, name, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(f.dir, name)
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // past the umask
+		t.Fatal(err)
+	}
+	return path
+}
+
+// here makes the example's paths those of this folder.
+func (f files) here(text string) string {
+	return strings.NewReplacer("/etc/irisops/", f.dir+"/", "/srv/iris", f.dir+"/iris").Replace(text)
+}
+
+func (f files) load(t testing.TB, text string) (Config, error) {
+	t.Helper()
+	return load(f.write(t, "irisops.yaml", f.here(text), 0o644), theMachine)
+}
+
+// said is the lines of faults or warnings, without the folder.
+func (f files) said(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(err.Error(), f.dir+"/", ""), "\n")
+}
+
+func example(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../docs/irisops.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestExample(t *testing.T) {
+	f := newFiles(t)
+	c, err := f.load(t, example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Errorf("the example has warnings:\n%v", w)
+	}
+	want := Config{
+		Data: "/var/lib/irisops", Listen: "127.0.0.1:8642", ExternalURL: "https://irisops.example.org",
+		Socket: Socket{"/run/irisops.sock", "irisops"}, TimeZone: "Europe/Paris",
+		Slack: &Slack{"socket", "C0OPS", "C0ONCALL"},
+		People: []Person{
+			{"operator", "U01", "ops1", "ops1@example.org", []access.Role{"operator", "approver"}, "1001"},
+			{"second", "U03", "ops2", "ops2@example.org", []access.Role{"operator", "approver"}, "1002"},
+			{"owner", "U02", "", "owner@example.org", []access.Role{"approver", "owner"}, ""},
+		},
+		Groups:      map[access.Role]string{"responder": "S0TEAM"},
+		OnCallRoles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"},
+		Policies:    defaultPolicies(), // the example shows the defaults
+		Checks:      defaultChecks,
+		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
+		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
+			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
+			{"edge1", "iris_edge1@h1", "edge", "local", f.dir + "/iris", "start_edge1", nil, "edge1.log", 8085},
+			{"edge2", "iris_edge2@h2", "edge", "h2", f.dir + "/iris", "start_edge2", nil, "edge2.log", 8086},
+		}, NewSecret(cookie)}},
+	}
+	options := cmp.Options{cmp.Comparer(func(a, b Secret) bool { return a.Reveal() == b.Reveal() }), cmp.FilterPath(func(p cmp.Path) bool {
+		return p.Last().String() == ".zone" || p.Last().String() == ".warnings"
+	}, cmp.Ignore())}
+	if diff := cmp.Diff(want, c, options); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if c.Zone().String() != "Europe/Paris" {
+		t.Errorf("zone %s", c.Zone())
+	}
+}
+
+// The example says which values are the defaults. A file without them is read
+// as the same.
+func TestDefaults(t *testing.T) {
+	f := newFiles(t)
+	c, err := f.load(t, Shortest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Errorf("the shortest config has warnings:\n%v", w)
+	}
+	whole, err := f.load(t, example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]any{
+		"listen":    {whole.Listen, c.Listen},
+		"socket":    {Socket{Path: "/var/lib/irisops/irisops.sock"}, c.Socket},
+		"policies":  {whole.Policies, c.Policies},
+		"checks":    {whole.Checks, c.Checks},
+		"epmd port": {whole.Clusters[0].EPMDPort, c.Clusters[0].EPMDPort},
+		"edge1":     {whole.Clusters[0].Nodes[1], c.Clusters[0].Nodes[1]},
+		"zone":      {"UTC", c.Zone().String()},
+		"slack":     {(*Slack)(nil), c.Slack},
+	} {
+		if diff := cmp.Diff(pair[0], pair[1]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	c, err = f.load(t, Shortest+"slack: {channel: C0OPS}\npolicies: {P0: {steps: [{after: 1m, page: sre}]}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&Slack{"socket", "C0OPS", "C0OPS"}, c.Slack); diff != "" {
+		t.Errorf("slack (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(Policy{Steps: []Step{{time.Minute, "sre"}}}, c.Policies["P0"]); diff != "" {
+		t.Errorf("P0 (-want +got):\n%s", diff)
+	}
+}
+
+func TestDomain(t *testing.T) {
+	c, err := newFiles(t).load(t, example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := c.Clusters[0].Spec()
+	if diff := cmp.Diff(cluster.Node{
+		Cluster: "main", Short: "core", Name: "iris_core@h1", Role: cluster.CoreRole, Host: "local", Dir: c.Clusters[0].Nodes[0].Dir,
+		Target: "start_core", MakeVars: map[string]string{"CONFIG": "config/prod"}, Log: "core.log", EPMDPort: 4369,
+	}, spec.Nodes[0]); diff != "" {
+		t.Errorf("core (-want +got):\n%s", diff)
+	}
+	if edges := spec.ByRole(cluster.EdgeRole); spec.Name != "main" || len(edges) != 2 || edges[0].Addr() != "127.0.0.1:8085" || edges[1].Addr() != "h2:8086" {
+		t.Errorf("spec %+v", spec)
+	}
+	policy := c.Access()
+	for caller, want := range map[string]string{"slack:U02": "owner", "unix:ops1": "operator", "unix:1002": "second", "unix:root": "unix:root"} {
+		if p, ok := policy.Identify(caller); !ok || p.ID != want {
+			t.Errorf("%s is %+v, want %s", caller, p, want)
+		}
+	}
+	self := fmt.Sprintf("unix:%d", os.Geteuid())
+	if p, ok := policy.Identify(self); !ok || !p.Account() {
+		t.Errorf("the bot's own account is %+v", p)
+	}
+	if p, ok := policy.Identify("slack:U77", "S0TEAM"); !ok || !p.Has(access.Responder) || p.Has(access.Operator) {
+		t.Errorf("a member of the group is %+v", p)
+	}
+	if person, ok := c.OnCall().Now("sre", time.Now()); !ok || person != "second" {
+		t.Errorf("sre is %s", person)
+	}
+	if diff := cmp.Diff(map[incident.Priority]escalation.Policy{
+		"P0": {Steps: []escalation.PolicyStep{{After: 0, Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}},
+		"P1": {Respond: 15 * time.Minute},
+		"P2": {Respond: time.Hour},
+		"P3": {NextBusinessDay: true},
+	}, c.Escalation()); diff != "" {
+		t.Errorf("escalation (-want +got):\n%s", diff)
+	}
+	if (Config{}).Zone() != time.UTC {
+		t.Error("no zone is not UTC")
+	}
+}
+
+// What a person reads at three in the morning.
+func TestBrokenFile(t *testing.T) {
+	_, err := load("testdata/broken.yaml", theMachine)
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("error %v", err)
+	}
+	got := err.Error() + "\n"
+	if *update {
+		if err := os.WriteFile("testdata/broken.golden", []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("testdata/broken.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, planted := range []string{"iris_secret", "xoxb", "1234", "abc"} {
+		if strings.Contains(got, planted) {
+			t.Errorf("the faults show %q", planted)
+		}
+	}
+}
+
+// Every key that there is, is explained.
+func TestExampleExplainsEveryKey(t *testing.T) {
+	var comments, keys strings.Builder
+	for line := range strings.Lines(example(t)) {
+		if comment, ok := strings.CutPrefix(strings.TrimSpace(line), "#"); ok {
+			comments.WriteString(comment + "\n")
+		} else {
+			keys.WriteString(line)
+		}
+	}
+	for structure, where := range place {
+		for i := range structure.NumField() {
+			key := structure.Field(i).Tag.Get("yaml")
+			if key == "" || key == "-" {
+				continue
+			}
+			if !strings.Contains(keys.String(), key+":") {
+				t.Errorf("%s %s is not used in the example", key, where)
+			}
+			if where != "at the top of the file" && where != "in a step of a policy" && !strings.Contains(comments.String(), " "+key+" ") && !strings.Contains(comments.String(), " "+key+",") {
+				t.Errorf("%s %s is not explained in the example", key, where)
+			}
+		}
+	}
+}

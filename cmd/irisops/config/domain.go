@@ -1,0 +1,81 @@
+package config
+
+import (
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"time"
+
+	"irisops/actions/cluster"
+	"irisops/bot/access"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/bot/oncall"
+)
+
+// Access is who there is and what they may. The account that this process runs
+// as is nobody's.
+func (c Config) Access() access.Policy {
+	p := c.people()
+	uid := strconv.Itoa(os.Geteuid())
+	p.Self = []string{uid}
+	if self, err := user.LookupId(uid); err == nil {
+		p.Self = append(p.Self, self.Username)
+	}
+	return p
+}
+
+func (c Config) people() access.Policy {
+	p := access.Policy{Groups: maps.Clone(c.Groups)}
+	for _, person := range c.People {
+		p.People = append(p.People, person.access())
+	}
+	return p
+}
+
+func (p Person) access() access.Person {
+	return access.Person{ID: p.ID, Roles: slices.Clone(p.Roles), Slack: p.Slack, Unix: p.Unix, UID: p.UID, Mail: p.Mail}
+}
+
+// OnCall is who is on call. Everyone is reached in the conversation.
+func (c Config) OnCall() oncall.Roster {
+	return oncall.Roster{Roles: maps.Clone(c.OnCallRoles)}
+}
+
+// Escalation is what happens to an incident of each priority.
+func (c Config) Escalation() map[incident.Priority]escalation.Policy {
+	policies := map[incident.Priority]escalation.Policy{}
+	for priority, p := range c.Policies {
+		policy := escalation.Policy{Respond: p.Respond.Within, NextBusinessDay: p.Respond.NextBusinessDay}
+		for _, s := range p.Steps {
+			policy.Steps = append(policy.Steps, escalation.PolicyStep{After: s.After, Role: s.Page})
+		}
+		policies[priority] = policy
+	}
+	return policies
+}
+
+// Zone is the zone of people's hours.
+func (c Config) Zone() *time.Location {
+	if c.zone == nil {
+		return time.UTC
+	}
+	return c.zone
+}
+
+// Warnings are what is allowed and probably not meant, in the order of the file.
+func (c Config) Warnings() Faults { return c.warnings }
+
+// Spec is the cluster as the actions know it.
+func (c Cluster) Spec() cluster.Spec {
+	s := cluster.Spec{Name: c.Name}
+	for _, n := range c.Nodes {
+		s.Nodes = append(s.Nodes, cluster.Node{
+			Cluster: c.Name, Short: n.Short, Name: n.Name, Role: cluster.Role(n.Role), Host: n.Host, Dir: n.Dir,
+			Target: n.Target, MakeVars: maps.Clone(n.MakeVars), Log: n.Log, Port: n.Port, EPMDPort: c.EPMDPort,
+		})
+	}
+	return s
+}

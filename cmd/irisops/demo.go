@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"irisops/actions"
+	"irisops/actions/lab"
+	"irisops/bot"
+	"irisops/bot/access"
+	"irisops/bot/console"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/cmd/irisops/config"
+)
+
+type demoCommand struct {
+	Tour bool   `help:"Play a whole incident without a keyboard, and exit."`
+	Dir  string `help:"Keep the lab here. Default: a temporary folder, removed at the end." type:"path"`
+}
+
+// stopWithin bounds how long anything may take to end.
+const stopWithin = 15 * time.Second
+
+// Run is what starts when nothing is given. Without a terminal it plays the tour.
+func (c demoCommand) Run(ctx context.Context, s streams) error {
+	if err := tokensAlone(); err != nil {
+		return err
+	}
+	if !term.IsTerminal(int(s.in.Fd())) {
+		c.Tour = true
+	}
+	return c.inLab(ctx, s.out, func(ctx context.Context, l *lab.Lab) error {
+		if c.Tour {
+			return tour(ctx, l, s.out)
+		}
+		return prompt(ctx, l, s)
+	})
+}
+
+// tokensAlone refuses Slack tokens without a config: they say where to talk, but
+// not about what.
+func tokensAlone() error {
+	for _, name := range []string{"SLACK_APP_TOKEN", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"} {
+		if os.Getenv(name) != "" {
+			return &actions.Error{Code: "usage", Text: name + " is set, but no config says which cluster and which people irisops is to stand beside.",
+				Hint: "Give one: irisops run --config FILE. An example to start from is docs/irisops.example.yaml, the shortest is:\n\n" + config.Shortest + "\nWithout the token, `irisops demo` needs nothing at all."}
+		}
+	}
+	return nil
+}
+
+// inLab runs f with a lab that is up, and leaves nothing behind.
+func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Context, *lab.Lab) error) (err error) {
+	dir := c.Dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "irisops-demo-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+	}
+	began := time.Now()
+	fmt.Fprintln(out, "Starting a cluster of real Erlang nodes: 1 core, 2 edges.")
+	l, err := lab.Up(ctx, lab.Options{Dir: dir}, func(string) {})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		if downErr := l.Down(stop); downErr != nil && err == nil {
+			err = downErr
+		}
+	}()
+	fmt.Fprintf(out, "It is up after %.1f s, in %s.\n", time.Since(began).Seconds(), l.Dir())
+	return f(ctx, l)
+}
+
+// stage is the bot beside the lab, with the terminal as its room.
+type stage struct {
+	app      *app
+	terminal *console.Terminal
+	cfg      config.Config
+}
+
+func newStage(ctx context.Context, l *lab.Lab, terminal *console.Terminal, policies map[incident.Priority]escalation.Policy, rooms ...bot.Room) (*stage, error) {
+	cfg, err := config.Load(l.ConfigFile())
+	if err != nil {
+		return nil, err
+	}
+	a, err := newApp(cfg, overrides{demo: true, rooms: append([]bot.Room{terminal}, rooms...), policies: policies}, quiet(l))
+	if err != nil {
+		return nil, err
+	}
+	terminal.Bot = a.bot
+	if err := a.Start(ctx); err != nil {
+		a.Stop(ctx)
+		return nil, err
+	}
+	return &stage{app: a, terminal: terminal, cfg: cfg}, nil
+}
+
+// quiet keeps the log out of the conversation.
+func quiet(l *lab.Lab) *slog.Logger {
+	f, err := os.OpenFile(filepath.Join(l.Dir(), "irisops.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(f, nil))
+}
+
+func (s *stage) stop(ctx context.Context) error {
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	return s.app.Stop(stop)
+}
+
+func demoPeople() []string {
+	var ids []string
+	for _, p := range access.DemoPeople() {
+		ids = append(ids, p.ID)
+	}
+	return ids
+}
+
+// prompt leaves a person with a running cluster and the conversation.
+func prompt(ctx context.Context, l *lab.Lab, s streams) (err error) {
+	terminal := console.NewTerminal(s.out, true, styleOf(s.out), time.Local, demoPeople())
+	st, err := newStage(ctx, l, terminal, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := st.stop(ctx); err == nil {
+			err = stopErr
+		}
+	}()
+	fmt.Fprintf(s.out, `
+You are "operator" in #iris-ops; "second", "owner" and "guest" are here too.
+Try this:
+  status                                    everything is well
+  in another terminal:  kill -9 %s          edge1 dies (or: irisops lab kill edge1 --dir %s)
+  declare P0 "no clients can connect"       the clocks start, the first diagnosis follows
+  restart edge1, then confirm               see what will run; run it; see that it worked
+  recovered, then resolve, then timeline    proved, closed, written down
+  stop core                                 dangerous, so: as second approve
+  help, or help restart                     all the words
+quit ends the demo and the cluster.
+
+`, pidOf(ctx, l, "edge1"), l.Dir())
+	return terminal.Interact(ctx, s.in)
+}
+
+func pidOf(ctx context.Context, l *lab.Lab, short string) string {
+	st, err := l.Status(ctx)
+	if err != nil {
+		return "PID"
+	}
+	for _, n := range st.Nodes {
+		if n.Short == short && n.PID != 0 {
+			return fmt.Sprint(n.PID)
+		}
+	}
+	return "PID"
+}
+
+// title prints a line of the narrator's.
+func title(out io.Writer, text string) {
+	fmt.Fprintf(out, "\n--- %s\n", strings.TrimSpace(text))
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What each package is, and so what it may import. A package that is missing
+// here fails the test: decide what it is first.
+//
+//	pure     the standard library and pure packages only
+//	domain   pure and domain packages; never an adapter
+//	adapter  domain and pure packages and libraries; never another adapter
+//	fake     anything; imported by tests only
+//	cmd      everything
+var houses = map[string]string{
+	"actions":             "pure",
+	"actions/approval":    "pure",
+	"actions/erlang/term": "pure",
+	"bot/access":          "pure",
+	"bot/change":          "pure",
+	"bot/command":         "pure",
+	"bot/inbox":           "pure",
+	"bot/incident":        "pure",
+	"bot/message":         "pure",
+	"bot/oncall":          "pure",
+
+	"actions/cluster": "domain",
+	"actions/runbook": "domain",
+	"bot":             "domain",
+	"bot/escalation":  "domain",
+	"bot/pager":       "domain",
+
+	"actions/edge":        "adapter",
+	"actions/erlang":      "adapter",
+	"actions/erlang/epmd": "adapter",
+	"actions/host":        "adapter",
+	"actions/lab":         "adapter",
+	"bot/console":         "adapter",
+	"store":               "adapter",
+
+	"actions/lab/labtest": "fake",
+	"bot/pager/pagertest": "fake",
+
+	"cmd/irisops":        "cmd",
+	"cmd/irisops/config": "cmd",
+}
+
+// mayUse says which kinds a kind may import from this module.
+var mayUse = map[string][]string{
+	"pure":    {"pure"},
+	"domain":  {"pure", "domain"},
+	"adapter": {"pure", "domain"},
+	"fake":    {"pure", "domain", "adapter", "fake"},
+	"cmd":     {"pure", "domain", "adapter", "cmd"},
+}
+
+// exceptions are single imports beyond the rule, each with its reason.
+var exceptions = map[[2]string]string{
+	{"bot/change", "actions/runbook"}:         "a run is an aggregate that one transaction commits",
+	{"bot/change", "bot/pager"}:               "so is a page",
+	{"bot/oncall", "bot/pager"}:               "a call becomes pages",
+	{"actions/erlang", "actions/erlang/epmd"}: "epmd's protocol is one thing that two adapters need",
+	{"actions/host", "actions/erlang/epmd"}:   "the same",
+}
+
+// onlyHere are libraries with one importer each.
+var onlyHere = map[string]string{
+	"go.etcd.io/bbolt":              "store",
+	"github.com/ergo-services/ergo": "actions/erlang",
+	"github.com/slack-go/slack":     "bot/slack",
+}
+
+const module = "irisops"
+
+func TestImportDirections(t *testing.T) {
+	root := filepath.Join("..", "..")
+	imports := map[string]map[string]bool{}
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(root, file)
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			if base := d.Name(); rel != "." && (strings.HasPrefix(base, ".") || base == "testdata" || base == "build" || base == "bin") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") {
+			return nil
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(rel)
+		if imports[pkg] == nil {
+			imports[pkg] = map[string]bool{}
+		}
+		for _, i := range parsed.Imports {
+			imports[pkg][strings.Trim(i.Path.Value, `"`)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg, imported := range imports {
+		kind, known := houses[pkg]
+		if !known {
+			t.Errorf("package %s is not in the list: decide what it is", pkg)
+			continue
+		}
+		for imp := range imported {
+			check(t, pkg, kind, imp)
+		}
+	}
+	for pkg := range houses {
+		if imports[pkg] == nil {
+			t.Errorf("package %s is in the list and does not exist", pkg)
+		}
+	}
+}
+
+func check(t *testing.T, pkg, kind, imp string) {
+	for lib, owner := range onlyHere {
+		if (imp == lib || strings.HasPrefix(imp, lib+"/")) && pkg != owner {
+			t.Errorf("%s imports %s: only %s may", pkg, imp, owner)
+		}
+	}
+	inside, ok := strings.CutPrefix(imp, module+"/")
+	if !ok {
+		library := strings.Contains(strings.SplitN(imp, "/", 2)[0], ".")
+		if kind == "pure" && library {
+			t.Errorf("%s is pure and imports the library %s", pkg, imp)
+		}
+		return
+	}
+	if exceptions[[2]string{pkg, inside}] != "" {
+		return
+	}
+	if strings.HasPrefix(pkg, "actions") && strings.HasPrefix(inside, "bot") {
+		t.Errorf("%s imports %s: actions know nothing of the bot", pkg, inside)
+	}
+	if !slices.Contains(mayUse[kind], houses[inside]) {
+		t.Errorf("%s (%s) imports %s (%s)", pkg, kind, inside, houses[inside])
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+
+	"irisops/actions/lab"
+)
+
+type labCommand struct {
+	Up     labUp     `cmd:"" help:"Bring a lab up and write a config that points at it."`
+	Down   labDown   `cmd:"" help:"End every node of the lab, and its epmd."`
+	Status labStatus `cmd:"" help:"Show the lab's nodes."`
+	Kill   labKill   `cmd:"" help:"kill -9 one node."`
+	Pause  labPause  `cmd:"" help:"Freeze one node: it is there and does not answer."`
+	Resume labResume `cmd:"" help:"Thaw a frozen node."`
+}
+
+type labDir struct {
+	Dir string `required:"" help:"The lab's folder."`
+}
+
+type labNode struct {
+	labDir
+	Node string `arg:"" help:"A short name: core, edge1."`
+}
+
+type labUp struct {
+	labDir
+	Suffix   string `help:"Goes into every node name, so that labs live side by side. Default: random."`
+	Port     int    `help:"Client port of edge1; the others follow it. Default: free ones."`
+	EPMDPort int    `name:"epmd-port" help:"Port of the lab's own epmd. Default: a free one."`
+	Cores    int    `help:"How many cores. Default: 1."`
+	Edges    int    `help:"How many edges. Default: 2."`
+}
+
+func (c labUp) Run(ctx context.Context, s streams) error {
+	l, err := lab.Up(ctx, lab.Options{Dir: c.Dir, Suffix: c.Suffix, Port: c.Port, EPMDPort: c.EPMDPort, Cores: c.Cores, Edges: c.Edges},
+		func(line string) { fmt.Fprintln(s.out, line) })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "The lab is up. Its config: %s\n", l.ConfigFile())
+	return printLab(ctx, l, s)
+}
+
+type labDown struct{ labDir }
+
+func (c labDown) Run(ctx context.Context, s streams) error {
+	l, err := lab.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := l.Down(ctx); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "The lab in %s is down. Its data stays there.\n", l.Dir())
+	return err
+}
+
+type labStatus struct{ labDir }
+
+func (c labStatus) Run(ctx context.Context, s streams) error {
+	l, err := lab.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	return printLab(ctx, l, s)
+}
+
+func printLab(ctx context.Context, l *lab.Lab, s streams) error {
+	st, err := l.Status(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NODE\tSTATE\tPID\tPORT\tNAME")
+	for _, n := range st.Nodes {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", n.Short, n.State, number(n.PID), number(n.Port), n.Name)
+	}
+	fmt.Fprintf(w, "epmd\t%s\t%s\t%d\t\n", map[bool]string{true: "running", false: "down"}[st.EPMD != 0], number(st.EPMD), st.EPMDPort)
+	return w.Flush()
+}
+
+func number(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+type (
+	labKill   struct{ labNode }
+	labPause  struct{ labNode }
+	labResume struct{ labNode }
+)
+
+func (c labKill) Run(ctx context.Context, s streams) error {
+	return c.do(ctx, s, (*lab.Lab).Kill, "killed")
+}
+
+func (c labPause) Run(ctx context.Context, s streams) error {
+	return c.do(ctx, s, (*lab.Lab).Pause, "paused")
+}
+
+func (c labResume) Run(ctx context.Context, s streams) error {
+	return c.do(ctx, s, (*lab.Lab).Resume, "resumed")
+}
+
+func (c labNode) do(ctx context.Context, s streams, what func(*lab.Lab, context.Context, string) error, done string) error {
+	l, err := lab.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := what(l, ctx, c.Node); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.out, "%s is %s.\n", c.Node, done)
+	return err
+}

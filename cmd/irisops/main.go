@@ -1,0 +1,109 @@
+// Command irisops stands beside the people who run IRIS: it says what is wrong,
+// does what was agreed, proves that it worked, and calls the next person when it
+// has not. This package reads flags and the config, joins the lists, and starts
+// and stops the parts; what they do stands in bot, actions and store.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"irisops/actions"
+)
+
+// version is set by the build.
+var version = "unknown"
+
+// Exit codes, beside diagnose's own.
+const (
+	exitDone    = 0
+	exitRefused = 1 // refused or failed, with a sentence on stderr
+	exitUsage   = 2 // wrong usage
+)
+
+type commands struct {
+	Run         runCommand      `cmd:"" help:"Stand beside the clusters that the config describes."`
+	Demo        demoCommand     `cmd:"" default:"withargs" help:"A local cluster of real Erlang nodes, and the conversation in this terminal. This is what runs when nothing is given."`
+	Ctl         ctlCommand      `cmd:"" help:"Say something to a running irisops over its socket: irisops ctl status"`
+	Diagnose    diagnoseCommand `cmd:"" help:"Look at the clusters once, without a running irisops. Exits 2 if anything is critical, else 3 if something is unknown, else 1 on warnings, else 0."`
+	CheckConfig checkCommand    `cmd:"" help:"Read a config and name every fault, with file and line."`
+	Lab         labCommand      `cmd:"" help:"A small cluster of real Erlang nodes, to try things on."`
+	Version     versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in  *os.File
+	out io.Writer
+	err io.Writer
+}
+
+// exit ends the program with a code, after its sentence was printed.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// run carries out one command line and returns its exit code.
+func run(ctx context.Context, args []string, s streams) (code int) {
+	var c commands
+	parser, err := kong.New(&c, kong.Name("irisops"),
+		kong.Description("Stands beside the people who run IRIS. Start with: irisops demo"),
+		kong.Writers(s.out, s.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(n int) { panic(exit(n)) }), // --help
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
+	if err != nil {
+		fmt.Fprintln(s.err, "irisops:", err)
+		return exitRefused
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			n, ok := p.(exit)
+			if !ok {
+				panic(p)
+			}
+			code = int(n)
+		}
+	}()
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(s.err, "irisops: %v\nSee irisops --help.\n", err)
+		return exitUsage
+	}
+	return report(parsed.Run(), s.err)
+}
+
+// report prints why a command failed, once, and picks its exit code.
+func report(err error, w io.Writer) int {
+	var n exit
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &n):
+		return int(n)
+	}
+	fmt.Fprintln(w, "irisops:", err)
+	if actions.CodeOf(err) == "usage" {
+		return exitUsage
+	}
+	return exitRefused
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(s streams) error {
+	_, err := fmt.Fprintln(s.out, "irisops", version)
+	return err
+}

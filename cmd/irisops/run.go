@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"irisops/bot"
+	"irisops/bot/console"
+	"irisops/cmd/irisops/config"
+)
+
+type runCommand struct {
+	Config string `required:"" help:"The config file." type:"path"`
+}
+
+// Run stands beside the clusters until it is told to stop. The conversation is
+// printed as it goes, for the journal; people speak through irisops ctl.
+func (c runCommand) Run(ctx context.Context, s streams) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintln(s.err, "irisops:", w)
+	}
+	log := slog.New(slog.NewTextHandler(s.err, nil))
+	style := styleOf(s.out)
+	feed := console.NewTerminal(s.out, false, style, cfg.Zone(), []string{"irisops"})
+	a, err := newApp(cfg, overrides{rooms: []bot.Room{feed}}, log)
+	if err != nil {
+		return err
+	}
+	if err := a.Start(ctx); err != nil {
+		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	fmt.Fprintf(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), c.Config)
+	if os.Getenv("SLACK_BOT_TOKEN") != "" || os.Getenv("SLACK_APP_TOKEN") != "" {
+		log.Warn("this irisops does not speak to Slack; people reach it by irisops ctl")
+	}
+	<-ctx.Done()
+	fmt.Fprintln(s.out, "irisops is stopping; the cluster's nodes are left as they are.")
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	return a.Stop(stop)
+}
+
+func clusterNames(cfg config.Config) string {
+	names := ""
+	for i, c := range cfg.Clusters {
+		if i > 0 {
+			names += ", "
+		}
+		names += c.Name
+	}
+	return names
+}
+
+type checkCommand struct {
+	File string `arg:"" help:"The config file." type:"path"`
+}
+
+// Run names every fault, a line each, and fails if there is one.
+func (c checkCommand) Run(s streams) error {
+	cfg, err := config.Load(c.File)
+	if err != nil {
+		fmt.Fprintln(s.err, err)
+		return exit(exitRefused)
+	}
+	for _, w := range cfg.Warnings() {
+		fmt.Fprintln(s.out, w)
+	}
+	nodes := 0
+	for _, cl := range cfg.Clusters {
+		nodes += len(cl.Nodes)
+	}
+	_, err = fmt.Fprintf(s.out, "%s is good: %d people, %d clusters, %d nodes.\n", c.File, len(cfg.People), len(cfg.Clusters), nodes)
+	return err
+}
+
+var _ = time.Second

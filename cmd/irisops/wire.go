@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"irisops/actions"
+	"irisops/actions/cluster"
+	"irisops/actions/edge"
+	"irisops/actions/erlang"
+	"irisops/actions/erlang/epmd"
+	"irisops/actions/host"
+	"irisops/bot"
+	"irisops/bot/access"
+	"irisops/bot/console"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/cmd/irisops/config"
+	"irisops/store"
+)
+
+// app is irisops put together: made by newApp, then Start, then Stop. What was
+// opened is closed in the opposite order, each by its name.
+type app struct {
+	bot    *bot.Bot
+	server *console.Server
+	stops  []closing
+}
+
+type closing struct {
+	name string
+	stop func(ctx context.Context) error
+}
+
+// overrides are what the demo sets beside its config.
+type overrides struct {
+	demo     bool // `as NAME` is believed
+	rooms    []bot.Room
+	policies map[incident.Priority]escalation.Policy
+}
+
+// newApp opens and joins everything. On an error nothing stays open.
+func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error) {
+	a = &app{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Stop(context.Background()))
+			a = nil
+		}
+	}()
+	db, err := openStore(cfg, log)
+	if err != nil {
+		return a, err
+	}
+	a.onStop("the database", func(context.Context) error { return db.Close() })
+	clusters, err := a.clusters(cfg, log)
+	if err != nil {
+		return a, err
+	}
+	policies := o.policies
+	if policies == nil {
+		policies = cfg.Escalation()
+	}
+	people := cfg.Access()
+	people.Demo = o.demo
+	var served []bot.Cluster
+	for _, c := range clusters {
+		served = append(served, bot.Cluster{Name: c.Name, Actions: c.Actions(), Summary: c.Summary})
+	}
+	a.bot, err = bot.New(bot.Options{
+		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,
+		Rooms: o.rooms, Zone: cfg.Zone(), Log: log,
+	})
+	if err != nil {
+		return a, err
+	}
+	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Log: log}
+	return a, nil
+}
+
+func openStore(cfg config.Config, log *slog.Logger) (*store.DB, error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, &actions.Error{Code: "no-data-folder", Text: fmt.Sprintf("The data folder %s cannot be made: %v.", cfg.Data, err), Hint: "Make it, owned by the user that irisops runs as, or set data: to another place.", Err: err}
+	}
+	db, err := store.Open(filepath.Join(cfg.Data, "irisops.db"), store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	for _, notice := range db.Notices() {
+		log.Warn(notice)
+	}
+	return db, nil
+}
+
+// clusters are the config's clusters, each behind its own hidden link.
+func (a *app) clusters(cfg config.Config, log *slog.Logger) ([]*cluster.Cluster, error) {
+	var all []*cluster.Cluster
+	var secrets []string
+	for _, c := range cfg.Clusters {
+		secrets = append(secrets, c.Cookie.Reveal())
+	}
+	local := host.NewLocal(epmd.Names, secrets...)
+	for _, c := range cfg.Clusters {
+		link, err := erlang.New(erlang.Options{Cookie: erlang.Cookie(c.Cookie.Reveal()), EPMDPort: c.EPMDPort, Log: log})
+		if err != nil {
+			return nil, fmt.Errorf("the link to cluster %s: %w", c.Name, err)
+		}
+		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
+		all = append(all, cluster.New(c.Spec(), link, local, edge.NewProber(nil), cluster.Options{Secrets: secrets, Zone: time.Local}))
+	}
+	return all, nil
+}
+
+func (a *app) onStop(name string, stop func(ctx context.Context) error) {
+	a.stops = append(a.stops, closing{name, stop})
+}
+
+// Start takes up what was open, starts the clocks, and opens the socket.
+func (a *app) Start(ctx context.Context) error {
+	a.onStop("the conversation", a.bot.Stop)
+	if err := a.bot.Start(ctx); err != nil {
+		return err
+	}
+	if err := a.server.Start(); err != nil {
+		return err
+	}
+	a.onStop("the socket", a.server.Stop)
+	return nil
+}
+
+// Stop closes what was opened, the last first.
+func (a *app) Stop(ctx context.Context) error {
+	var failed []error
+	for _, c := range slices.Backward(a.stops) {
+		if err := c.stop(ctx); err != nil {
+			failed = append(failed, fmt.Errorf("stopping %s: %w", c.name, err))
+		}
+	}
+	a.stops = nil
+	return errors.Join(failed...)
+}
+
+// self is the account that irisops runs as, by number.
+func self() string { return strconv.Itoa(os.Geteuid()) }
+
+var _ access.Policy // the config fills it

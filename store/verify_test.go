@@ -1,0 +1,200 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"irisops/bot/incident"
+
+	"go.etcd.io/bbolt"
+	"pgregory.net/rapid"
+)
+
+// worn is a database with a past: inline buckets and deep ones, branch pages,
+// overflowing pages and free pages.
+func worn(t testing.TB) *DB {
+	t.Helper()
+	db := memory(t)
+	for n := range 60 {
+		inc, _, err := db.Declare(t.Context(), fmt.Sprint(n), declaring(fmt.Sprintf("down %d", n), t0))
+		must(t, err)
+		if n%3 == 0 {
+			apply(t, db, inc, incident.DeclaredResolved{By: "operator", Reason: "over"}, t0.Add(time.Minute))
+		}
+		value(db.Receive(t.Context(), delivery(fmt.Sprint(n), t0)))(t)
+	}
+	inc := value(db.Incident(2))(t)
+	apply(t, db, inc, incident.Noted{By: "operator", Kind: incident.KindNote, Text: "long", Data: bytes.Repeat([]byte("diagnosis "), 3000)}, t0)
+	request(t, db, "main/edge1")
+	return db
+}
+
+func contentOf(t testing.TB, db *DB) []byte {
+	t.Helper()
+	must(t, db.Close())
+	b, err := os.ReadFile(db.Path())
+	must(t, err)
+	return b
+}
+
+// dump is every row of the database at path.
+func dump(t testing.TB, path string) string {
+	t.Helper()
+	bolt, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	must(t, err)
+	defer bolt.Close()
+	var out bytes.Buffer
+	must(t, bolt.View(func(tx *bbolt.Tx) error {
+		return walkBuckets(tx, func(path, k, v []byte) { fmt.Fprintf(&out, "%s %x %x\n", path, k, v) })
+	}))
+	return out.String()
+}
+
+func walkBuckets(tx *bbolt.Tx, row func(path, k, v []byte)) error {
+	var walk func(path []byte, b *bbolt.Bucket) error
+	walk = func(path []byte, b *bbolt.Bucket) error {
+		return b.ForEach(func(k, v []byte) error {
+			if v == nil {
+				return walk(append(append(path[:len(path):len(path)], k...), '/'), b.Bucket(k))
+			}
+			row(path, k, v)
+			return nil
+		})
+	}
+	return tx.ForEach(func(k []byte, b *bbolt.Bucket) error { return walk(append(k[:len(k):len(k)], '/'), b) })
+}
+
+func TestVerifyAgreesWithBbolt(t *testing.T) {
+	db := worn(t)
+	must(t, db.bolt.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			t.Errorf("bbolt finds: %v", err)
+		}
+		return nil
+	}))
+	b := contentOf(t, db)
+	state, err := verify(bytes.NewReader(b), int64(len(b)))
+	if err != nil || state.schema != uint64(len(migrations)) || state.tornHeader {
+		t.Errorf("got %+v, %v", state, err)
+	}
+}
+
+// Whatever is damaged: either the file is refused, or nothing in it has changed,
+// or the damaged header is skipped, and that is said.
+func TestNoDamageGoesUnnoticed(t *testing.T) {
+	original := contentOf(t, worn(t))
+	path := filepath.Join(t.TempDir(), "irisops.db")
+	must(t, os.WriteFile(path, original, 0o600))
+	want := dump(t, path)
+	pageSize := os.Getpagesize()
+	pages := len(original) / pageSize
+	refused, harmless, skipped := 0, 0, 0
+	try := func(t *testing.T, what string, b []byte) {
+		t.Helper()
+		state, err := verify(bytes.NewReader(b), int64(len(b)))
+		switch {
+		case err != nil:
+			refused++
+			return
+		case state.tornHeader:
+			skipped++
+		default:
+			harmless++
+		}
+		must(t, os.WriteFile(path, b, 0o600))
+		if got := dump(t, path); got != want && !state.tornHeader {
+			t.Errorf("%s changes what is in the file, and verify does not notice", what)
+		}
+	}
+	damage := func(t *testing.T, what string, do func(b []byte)) {
+		t.Helper()
+		b := bytes.Clone(original)
+		do(b)
+		if !bytes.Equal(b, original) {
+			try(t, what, b)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := range pages {
+		page := func(b []byte) []byte { return b[n*pageSize : (n+1)*pageSize] }
+		damage(t, fmt.Sprintf("page %d of zeros", n), func(b []byte) { clear(page(b)) })
+		damage(t, fmt.Sprintf("page %d of ones", n), func(b []byte) { copy(page(b), bytes.Repeat([]byte{0xff}, pageSize)) })
+		damage(t, fmt.Sprintf("page %d of noise", n), func(b []byte) {
+			for i := range page(b) {
+				page(b)[i] = byte(random.Uint32())
+			}
+		})
+		other := random.IntN(pages)
+		damage(t, fmt.Sprintf("page %d with the content of %d", n, other), func(b []byte) {
+			copy(page(b), original[other*pageSize:])
+		})
+		damage(t, fmt.Sprintf("page %d with the content of %d under its own number", n, other), func(b []byte) {
+			copy(page(b), original[other*pageSize:(other+1)*pageSize])
+			binary.NativeEndian.PutUint64(page(b), uint64(n))
+		})
+		for at := range 96 { // the header and the first elements
+			damage(t, fmt.Sprintf("a bit in byte %d of page %d", at, n), func(b []byte) { page(b)[at] ^= 1 << random.IntN(8) })
+		}
+		try(t, fmt.Sprintf("the end cut off at page %d", n), original[:n*pageSize])
+	}
+	for range 4000 {
+		at, bit := random.IntN(len(original)), byte(1)<<random.IntN(8)
+		damage(t, fmt.Sprintf("bit %x of byte %d", bit, at), func(b []byte) { b[at] ^= bit })
+	}
+	t.Logf("of %d pages: %d damages refused, %d harmless, %d with one header skipped", pages, refused, harmless, skipped)
+	if refused < 1000 || harmless < 10 || skipped < 10 {
+		t.Error("this test does not try what it should")
+	}
+}
+
+// Any bytes at all: verify says no and returns.
+func TestVerifyStandsAnything(t *testing.T) {
+	original := contentOf(t, worn(t))
+	rapid.Check(t, func(t *rapid.T) {
+		b := bytes.Clone(original)
+		for range rapid.IntRange(1, 8).Draw(t, "places") {
+			at := rapid.IntRange(2*os.Getpagesize(), len(b)-8).Draw(t, "at")
+			copy(b[at:], rapid.SliceOfN(rapid.Byte(), 1, 8).Draw(t, "bytes"))
+		}
+		verify(bytes.NewReader(b), int64(len(b)))
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")
+		if _, err := verify(bytes.NewReader(b), int64(len(b))); err == nil {
+			t.Fatalf("%x is taken for a database", b)
+		}
+	})
+}
+
+// The newest change hangs on one header page. If that was torn by a power
+// failure, the state before it is there, whole, and a person is told.
+func TestATornHeaderFallsBackOneChange(t *testing.T) {
+	db := memory(t)
+	declare(t, db, "one", t0)
+	declare(t, db, "two", t0)
+	b := contentOf(t, db)
+	m, torn, err := newestMeta(bytes.NewReader(b), int64(len(b)))
+	must(t, err)
+	if torn {
+		t.Fatal("torn from the beginning")
+	}
+	at := int(m.txid%2) * os.Getpagesize()
+	clear(b[at+pageHeader+16 : at+pageHeader+metaSize])
+	must(t, os.WriteFile(db.Path(), b, 0o600))
+
+	db = open(t, db.Path(), Options{})
+	if n := db.Notices(); len(n) != 1 {
+		t.Errorf("notices: %q", n)
+	}
+	if list := value(db.OpenIncidents())(t); len(list) != 1 || list[0].Title != "one" {
+		t.Errorf("open: %+v", list)
+	}
+	audited(t, db, t0)
+	declare(t, db, "two again", t0)
+}

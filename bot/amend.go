@@ -55,7 +55,6 @@ func (b *Bot) amend(ctx context.Context, number uint64, now time.Time, events []
 			return inc, err
 		}
 		inc.Version++
-		b.kick()
 		return inc, nil
 	}
 	return incident.Incident{}, fmt.Errorf("%s changed too often to be amended: %w", incident.ID(number), change.ErrConflict)

@@ -180,7 +180,7 @@ func (b *Bot) expire(ctx context.Context, r runbook.Run) {
 		return
 	}
 	r.Approval, r.State, r.Ended = settled, runbook.Dropped, settled.At
-	r, err := b.commitRun(ctx, r, incident.Noted{By: incident.Bot, Kind: incident.KindDecided, Text: r.ID() + " expired, nobody settled it: " + r.Title}, "")
+	r, err := b.commitRun(ctx, r, []incident.Noted{incident.Noted{By: incident.Bot, Kind: incident.KindDecided, Text: r.ID() + " expired, nobody settled it: " + r.Title}}, "")
 	if errors.Is(err, change.ErrConflict) {
 		return // settled in this very moment
 	}

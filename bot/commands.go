@@ -83,8 +83,8 @@ var words = []word{
 	{command.Spec{Words: "stop-paging", Class: actions.Tell, Group: incids, Summary: "call nobody any more for this incident, with a reason", Example: "stop-paging the owner is in the room",
 		Params: []actions.Param{{Name: "reason", Kind: actions.Text, Doc: "why nobody needs calling", Example: "the owner is in the room"}}}, stopPaging},
 
-	{command.Spec{Words: "confirm", Class: actions.Do, Group: agrees, Summary: "run what you asked for, as shown", Example: "confirm REQ-3", Params: []actions.Param{requestID}}, confirm},
-	{command.Spec{Words: "approve", Class: actions.Do, Group: agrees, Summary: "let another person's dangerous request run, as shown", Example: "approve REQ-3", Params: []actions.Param{requestID}}, approve},
+	{command.Spec{Words: "confirm", Class: actions.Tell, Group: agrees, Summary: "run what you asked for, as shown", Example: "confirm REQ-3", Params: []actions.Param{requestID}}, confirm},
+	{command.Spec{Words: "approve", Class: actions.Tell, Group: agrees, Summary: "let another person's dangerous request run, as shown", Example: "approve REQ-3", Params: []actions.Param{requestID}}, approve},
 	{command.Spec{Words: "deny", Class: actions.Tell, Group: agrees, Summary: "refuse or withdraw a request", Example: "deny REQ-3 the owner is on it",
 		Params: []actions.Param{requestID, {Name: "reason", Kind: actions.Text, Optional: true, Doc: "why not", Example: "the owner is on it"}}}, deny},
 	{command.Spec{Words: "halt", Class: actions.Tell, Group: agrees, Summary: "stop every action at once: the running step finishes, none starts", Example: "halt something is wrong",

@@ -155,16 +155,16 @@ func (s *stage) direct(words []string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		fmt.Fprintf(&s.out, "\n--- %s later ---\n", words[1])
+		s.terminal.Narrate(words[1] + " later")
 		time.Sleep(d) // synctest's time: nothing is slept
 		synctest.Wait()
 	case "restart":
 		s.stop()
-		s.out.WriteString("\n--- irisops is restarted ---\n")
+		s.terminal.Narrate("irisops is restarted")
 		s.start()
 	case "up", "down", "silent":
 		s.cluster.set(words[1], words[0])
-		fmt.Fprintf(&s.out, "\n--- %s is %s ---\n", words[1], words[0])
+		s.terminal.Narrate(words[1] + " is " + words[0])
 	default:
 		s.t.Fatalf("unknown direction %q", words)
 	}
@@ -210,6 +210,7 @@ func (f *fakeCluster) actions() []actions.Action {
 	target := actions.Param{Name: "target", Kind: actions.Target, Doc: "a node, a role, or all", Example: "edge1"}
 	return []actions.Action{
 		{Name: "diagnose", Summary: "what is wrong", Example: "diagnose", Look: func(context.Context, actions.Request) (actions.Result, error) {
+			<-time.After(50 * time.Millisecond) // after the pages
 			level, line := f.summary(context.Background())
 			r := actions.Result{Level: level, Headline: line, Data: map[string]string{"verdict": line}}
 			for _, n := range f.not("up") {

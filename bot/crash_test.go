@@ -311,6 +311,15 @@ func settle(t *testing.T, db *store.DB) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		pages, err := db.PagesOf("INC-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pages {
+			if p.State == pager.Sending {
+				due = append(due, p)
+			}
+		}
 		if len(left)+len(due)+len(running) == 0 {
 			return
 		}

@@ -35,8 +35,8 @@ func declare(c *call) error {
 		c.replyIn(inc.ID(), c.alreadyOpen(inc))
 		return nil
 	}
-	c.kick()
 	c.post(Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: c.parent(inc, c.now)})
+	c.kick() // after its message, so that the pages find a thread
 	c.mentionOthers(inc)
 	c.later("first diagnosis", func(ctx context.Context) error {
 		return c.firstDiagnosis(ctx, cluster, inc)

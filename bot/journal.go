@@ -22,14 +22,7 @@ func (j journal) Save(ctx context.Context, r runbook.Run) (runbook.Run, error) {
 	if err != nil {
 		return r, err
 	}
-	line := incident.Noted{By: incident.Bot, Kind: incident.KindStep, Text: progress(before, r)}
-	switch {
-	case r.Approval.Verdict != before.Approval.Verdict:
-		line = incident.Noted{By: r.Approval.By, Kind: incident.KindDecided, Text: decided(r)}
-	case before.State == runbook.Uncertain && r.State == runbook.Running:
-		line.Kind, line.Text = incident.KindDecided, r.ID()+" goes on from where it was interrupted: "+r.Title
-	}
-	return j.commitRun(ctx, r, line, j.starters.unmarked(r.Number))
+	return j.commitRun(ctx, r, progress(before, r), j.starters.unmarked(r.Number))
 }
 
 func decided(r runbook.Run) string {
@@ -97,15 +90,20 @@ func (s *starters) of(run uint64) string {
 	return s.by[run].delivery
 }
 
-// progress is what the timeline tells of the change from one save to the next;
-// "" is not worth a line.
-func progress(before, after runbook.Run) string {
-	if after.State != before.State && !after.State.Locks() {
-		text := fmt.Sprintf("%s %s: %s", after.ID(), after.State, after.Title)
-		if after.Outcome != "" {
-			text += " (" + after.Outcome + ")"
+// progress is what the timeline tells of the change from one save to the next.
+func progress(before, after runbook.Run) []incident.Noted {
+	var told []incident.Noted
+	tell := func(by string, kind incident.Kind, text, evidence string) {
+		if evidence != "" {
+			text += " (" + evidence + ")"
 		}
-		return text
+		told = append(told, incident.Noted{By: by, Kind: kind, Text: text})
+	}
+	if after.Approval.Verdict != before.Approval.Verdict {
+		tell(after.Approval.By, incident.KindDecided, decided(after), "")
+	}
+	if before.State == runbook.Uncertain && after.State == runbook.Running {
+		tell(incident.Bot, incident.KindDecided, after.ID()+" goes on from where it was interrupted: "+after.Title, "")
 	}
 	for i, s := range after.Steps {
 		if i < len(before.Steps) && before.Steps[i].State == s.State {
@@ -113,22 +111,21 @@ func progress(before, after runbook.Run) string {
 		}
 		switch s.State {
 		case runbook.StepDone, runbook.StepFailed, runbook.StepUnknown:
-			text := fmt.Sprintf("%s %s: %s", after.ID(), s.State, s.Name)
-			if s.Evidence != "" {
-				text += " (" + s.Evidence + ")"
-			}
-			return text
+			tell(incident.Bot, incident.KindStep, fmt.Sprintf("%s step %s: %s", after.ID(), s.State, s.Name), s.Evidence)
 		}
 	}
-	return ""
+	if after.State != before.State && after.State != runbook.Running {
+		tell(incident.Bot, incident.KindAction, fmt.Sprintf("%s %s: %s", after.ID(), after.State, after.Title), after.Outcome)
+	}
+	return told
 }
 
-// commitRun commits a run, with a line in its incident's timeline if it has an
-// incident and the line says something.
-func (b *Bot) commitRun(ctx context.Context, r runbook.Run, line incident.Noted, delivery string) (runbook.Run, error) {
+// commitRun commits a run, with lines in the timeline of its incident if it has
+// one.
+func (b *Bot) commitRun(ctx context.Context, r runbook.Run, lines []incident.Noted, delivery string) (runbook.Run, error) {
 	for range attempts {
 		ch := change.Change{Run: &r, Delivery: delivery}
-		if r.Incident != "" && line.Text != "" {
+		if r.Incident != "" && len(lines) > 0 {
 			number, err := numberOf(r.Incident)
 			if err != nil {
 				return r, err
@@ -137,11 +134,14 @@ func (b *Bot) commitRun(ctx context.Context, r runbook.Run, line incident.Noted,
 			if err != nil {
 				return r, err
 			}
-			next, eff, err := incident.Apply(inc, line, nowUTC())
-			if err != nil {
-				return r, err
+			for _, line := range lines {
+				next, eff, err := incident.Apply(inc, line, nowUTC())
+				if err != nil {
+					return r, err
+				}
+				inc, ch.Entries = next, append(ch.Entries, eff.Entries...)
 			}
-			ch.Incident, ch.Entries = &next, eff.Entries
+			ch.Incident = &inc
 		}
 		err := b.Store.Commit(ctx, ch)
 		if errors.Is(err, change.ErrConflict) {

@@ -54,6 +54,7 @@ func acting(action string) handler {
 			return c.settleAndRun(run, approval.Request.Agree)
 		}
 		c.postRun(run)
+		c.kick()
 		return nil
 	}
 }
@@ -103,7 +104,6 @@ func (c *call) ask(run runbook.Run, inc *incident.Incident) (runbook.Run, error)
 		if errors.Is(err, change.ErrConflict) {
 			continue
 		}
-		c.kick()
 		return made, err
 	}
 	return run, change.ErrConflict
@@ -263,7 +263,7 @@ func deny(c *call) error {
 	if settled.Reason != "" {
 		text += " (" + settled.Reason + ")"
 	}
-	if run, err = c.commitRun(c.ctx, run, incident.Noted{By: c.who.ID, Kind: incident.KindDecided, Text: text}, c.d.ID); err != nil {
+	if run, err = c.commitRun(c.ctx, run, []incident.Noted{incident.Noted{By: c.who.ID, Kind: incident.KindDecided, Text: text}}, c.d.ID); err != nil {
 		return err
 	}
 	c.postRun(run)
@@ -278,7 +278,7 @@ func (c *call) giveUp(run runbook.Run) error {
 	if err != nil {
 		return err
 	}
-	run, err = c.commitRun(c.ctx, run, incident.Noted{By: c.who.ID, Kind: incident.KindDecided, Text: run.ID() + " given up after the interruption: " + run.Title}, c.d.ID)
+	run, err = c.commitRun(c.ctx, run, []incident.Noted{incident.Noted{By: c.who.ID, Kind: incident.KindDecided, Text: run.ID() + " given up after the interruption: " + run.Title}}, c.d.ID)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"irisops/actions"
 	"irisops/actions/runbook"
 	"irisops/bot/inbox"
-	"irisops/bot/incident"
 	"irisops/bot/message"
 )
 
@@ -43,8 +42,7 @@ func (b *Bot) interruptRuns(ctx context.Context) error {
 		if !changed {
 			continue
 		}
-		line := incident.Noted{By: incident.Bot, Kind: incident.KindAction, Text: r.ID() + " was interrupted in the middle: " + r.Title}
-		if _, err := b.commitRun(ctx, interrupted, line, ""); err != nil {
+		if _, err := b.commitRun(ctx, interrupted, progress(r, interrupted), ""); err != nil {
 			return err
 		}
 	}

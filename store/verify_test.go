@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -43,17 +44,34 @@ func contentOf(t testing.TB, db *DB) []byte {
 	return b
 }
 
-// dump is every row of the database at path.
-func dump(t testing.TB, path string) string {
+// dump is a hash of every row of the database at path.
+func dump(t testing.TB, path string) uint64 {
 	t.Helper()
 	bolt, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
 	must(t, err)
 	defer bolt.Close()
-	var out bytes.Buffer
+	out := fnv.New64a()
 	must(t, bolt.View(func(tx *bbolt.Tx) error {
-		return walkBuckets(tx, func(path, k, v []byte) { fmt.Fprintf(&out, "%s %x %x\n", path, k, v) })
+		return walkBuckets(tx, func(path, k, v []byte) {
+			fmt.Fprintf(out, "%d %d %d ", len(path), len(k), len(v))
+			out.Write(path)
+			out.Write(k)
+			out.Write(v)
+		})
 	}))
-	return out.String()
+	return out.Sum64()
+}
+
+func pagesInUse(t testing.TB, b []byte, m meta) (list []int) {
+	t.Helper()
+	v := &verifier{file: bytes.NewReader(b), meta: m, seen: make([]uint64, m.highWater/64+1)}
+	must(t, v.page(m.root, 0, "", nil, nil))
+	for id := range m.highWater {
+		if !v.mark(id) {
+			list = append(list, int(id))
+		}
+	}
+	return list
 }
 
 func walkBuckets(tx *bbolt.Tx, row func(path, k, v []byte)) error {
@@ -86,14 +104,18 @@ func TestVerifyAgreesWithBbolt(t *testing.T) {
 }
 
 // Whatever is damaged: either the file is refused, or nothing in it has changed,
-// or the damaged header is skipped, and that is said.
+// or the damaged header is skipped, and that is said. (Left out is what no check of
+// one file can notice: an old version of a page in the place of the new one.)
 func TestNoDamageGoesUnnoticed(t *testing.T) {
 	original := contentOf(t, worn(t))
+	m, _, err := newestMeta(bytes.NewReader(original), int64(len(original)))
+	must(t, err)
+	original = original[:m.highWater*m.pageSize]
+	inUse := pagesInUse(t, original, m)
 	path := filepath.Join(t.TempDir(), "irisops.db")
 	must(t, os.WriteFile(path, original, 0o600))
 	want := dump(t, path)
-	pageSize := os.Getpagesize()
-	pages := len(original) / pageSize
+	pageSize, pages := int(m.pageSize), int(m.highWater)
 	refused, harmless, skipped := 0, 0, 0
 	try := func(t *testing.T, what string, b []byte) {
 		t.Helper()
@@ -130,7 +152,7 @@ func TestNoDamageGoesUnnoticed(t *testing.T) {
 				page(b)[i] = byte(random.Uint32())
 			}
 		})
-		other := random.IntN(pages)
+		other := inUse[random.IntN(len(inUse))]
 		damage(t, fmt.Sprintf("page %d with the content of %d", n, other), func(b []byte) {
 			copy(page(b), original[other*pageSize:])
 		})
@@ -138,17 +160,18 @@ func TestNoDamageGoesUnnoticed(t *testing.T) {
 			copy(page(b), original[other*pageSize:(other+1)*pageSize])
 			binary.NativeEndian.PutUint64(page(b), uint64(n))
 		})
-		for at := range 96 { // the header and the first elements
+		for range 20 {
+			at := random.IntN(80) // the header and the first elements
 			damage(t, fmt.Sprintf("a bit in byte %d of page %d", at, n), func(b []byte) { page(b)[at] ^= 1 << random.IntN(8) })
 		}
 		try(t, fmt.Sprintf("the end cut off at page %d", n), original[:n*pageSize])
 	}
-	for range 4000 {
+	for range 400 {
 		at, bit := random.IntN(len(original)), byte(1)<<random.IntN(8)
 		damage(t, fmt.Sprintf("bit %x of byte %d", bit, at), func(b []byte) { b[at] ^= bit })
 	}
 	t.Logf("of %d pages: %d damages refused, %d harmless, %d with one header skipped", pages, refused, harmless, skipped)
-	if refused < 1000 || harmless < 10 || skipped < 10 {
+	if refused < 1000 || harmless < 10 || skipped < 5 {
 		t.Error("this test does not try what it should")
 	}
 }

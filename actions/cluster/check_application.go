@@ -23,7 +23,9 @@ var checkApplication = check{
 		running, err := c.applications(ctx, n)
 		switch {
 		case err != nil && unreachable(err):
-			return found(actions.Unknown, "cannot be asked: the node %s", c.silence(n, err)).code(actions.CodeOf(err))
+			f := found(actions.Unknown, "cannot be asked: the node %s", c.silence(n, err)).code(actions.CodeOf(err))
+			f.follows = true
+			return f
 		case err != nil:
 			return c.unseen(err, "applications")
 		case !slices.Contains(running, n.application()):

@@ -41,6 +41,9 @@ It changes nothing.`, spoken(c.opt.Diagnose), strings.Join(asks, "\n")),
 
 func (c *Cluster) lookDiagnose(ctx context.Context, req actions.Request) (actions.Result, error) {
 	nodes := c.Nodes
+	if len(nodes) == 0 {
+		return actions.Result{}, actions.Errorf(actions.CodeNoSuchNode, "%s has no nodes in the config: there is nothing to diagnose.", c.Name)
+	}
 	mode, name := req.Args["mode"], req.Args["node"]
 	switch {
 	case mode == "node" && name == "":
@@ -99,11 +102,13 @@ func (c *Cluster) conclude(nodes []Node, findings []Finding) actions.Result {
 	d := Diagnosis{Cluster: c.Name, Verdict: line, State: worst(findings), Findings: findings}
 	r := actions.Result{Level: d.State, Headline: line, Data: d}
 
-	r.Sections = append(r.Sections, tables(findings, false,
-		actions.Critical, actions.Unknown, actions.Warn, actions.Advice)...)
+	for _, level := range []actions.Level{actions.Critical, actions.Unknown, actions.Warn, actions.Advice} {
+		r.Sections = appendTable(r.Sections, level, false, findings)
+	}
 	r.Sections = append(r.Sections, excerpts(conditions, findings)...)
-	r.Sections = append(r.Sections, tables(findings, true,
-		actions.OK, actions.NotAvailable, actions.NotApplicable)...)
+	for _, level := range []actions.Level{actions.Unknown, actions.OK, actions.NotAvailable, actions.NotApplicable} {
+		r.Sections = appendTable(r.Sections, level, true, findings)
+	}
 	if cites := cited(conditions, len(nodes) == len(c.Nodes)); len(cites) > 0 {
 		r.Sections = append(r.Sections, actions.Section{Title: "In the runbooks", Lines: cites})
 	}
@@ -116,21 +121,22 @@ var titles = map[actions.Level]string{
 	actions.OK: "Healthy", actions.NotAvailable: "Not available here", actions.NotApplicable: "Not applicable",
 }
 
-// tables are the findings of each level that has any.
-func tables(findings []Finding, folded bool, levels ...actions.Level) []actions.Section {
-	var sections []actions.Section
-	for _, level := range levels {
-		s := actions.Section{Title: titles[level], Header: []string{"Node", "Check", "Evidence", "Next"}, Folded: folded}
-		for _, f := range findings {
-			if f.Result == level {
-				s.Rows = append(s.Rows, []string{f.Node, f.Check, f.Evidence, f.Next})
-			}
-		}
-		if len(s.Rows) > 0 {
-			sections = append(sections, s)
+// appendTable adds the findings of a level, if there are any. What only follows
+// from a node's silence is folded, whatever its level.
+func appendTable(sections []actions.Section, level actions.Level, folded bool, findings []Finding) []actions.Section {
+	s := actions.Section{Title: titles[level], Header: []string{"Node", "Check", "Evidence", "Next"}, Folded: folded}
+	if folded && level == actions.Unknown {
+		s.Title = "Not asked"
+	}
+	for _, f := range findings {
+		if f.Result == level && (level != actions.Unknown || f.follows == folded) {
+			s.Rows = append(s.Rows, []string{f.Node, f.Check, f.Evidence, f.Next})
 		}
 	}
-	return sections
+	if len(s.Rows) == 0 {
+		return sections
+	}
+	return append(sections, s)
 }
 
 // excerpts of the logs of nodes that are not well.

@@ -171,6 +171,54 @@ func TestDiagnoseStuckAdapter(t *testing.T) {
 	})
 }
 
+func TestDiagnoseMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := []Node{core("core")}
+		for i := range 49 {
+			nodes = append(nodes, edge(fmt.Sprintf("edge%d", i+1), 8085+i))
+		}
+		w, c := build(Options{}, nodes...)
+		for i := range 5 {
+			w.get(fmt.Sprintf("edge%d", 7*i+3)).deaf = true
+		}
+		begin := time.Now()
+		r := do(t, c, "diagnose", nil)
+		if took := time.Since(begin); took > 2*time.Second+lateness {
+			t.Errorf("took %s", took)
+		}
+		if !strings.HasSuffix(r.Headline, "; the other 45 healthy") || strings.Count(r.Headline, "hung") != 5 {
+			t.Errorf("%s", r.Headline)
+		}
+		if len(r.Next) != 4 {
+			t.Errorf("%v", r.Next)
+		}
+	})
+}
+
+func TestDiagnoseNothing(t *testing.T) {
+	_, c := build(Options{})
+	if _, err := action(t, c, "diagnose").Look(context.Background(), actions.Request{}); err == nil {
+		t.Error("no nodes are not healthy")
+	}
+}
+
+// What a person reads first is what is wrong; the rest is folded.
+func TestDiagnoseSections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := trio()
+		w.kill("edge1")
+		w.get("edge1").log = []string{"=INFO REPORT==== 23-Nov-2026::06:35:27.462822 ===", "SIGTERM received - shutting down"}
+		var got []string
+		for _, s := range do(t, c, "diagnose", nil).Sections {
+			got = append(got, fmt.Sprintf("%s %d %d %t", s.Title, len(s.Rows), len(s.Lines), s.Folded))
+		}
+		want := []string{"Critical 4 0 false", "edge1.log 0 2 false", "Not asked 1 0 true", "Healthy 12 0 true", "Not applicable 1 0 true", "In the runbooks 0 1 false"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 func TestDiagnoseJSON(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c := trio()

@@ -15,6 +15,7 @@ type Finding struct {
 	Next     string        `json:"next"`           // words to type, or what to do by hand; may be empty
 	Code     string        `json:"code,omitempty"` // what kind of trouble, for the verdict
 
+	follows bool     // it was not asked, because the node does not answer; the ping tells why
 	typed   bool     // Next is words to type
 	pid     int      // of the node's process, where the check saw it
 	excerpt []string // lines of a log worth reading, masked

@@ -110,9 +110,13 @@ var badLevels = map[string]bool{
 // Words of a dying VM, printed by no logger.
 var fatal = []string{"Kernel pid terminated", "init terminating", "Crash dump is being written", "eheap_alloc", "Protocol 'inet_tcp'", "{error_logger,", "could not be started"}
 
+// A node that turned irisops away for its cookie says so as an error. That is
+// told by the ping, and no trouble of the node once the cookie is right.
+const turnedAway = "Connection attempt from node 'irisops-"
+
 func (e entry) bad() bool {
 	if badLevels[e.level] {
-		return true
+		return !strings.Contains(strings.Join(e.lines[:min(len(e.lines), 2)], "\n"), turnedAway)
 	}
 	if e.level != "" {
 		return false

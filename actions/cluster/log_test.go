@@ -152,6 +152,9 @@ func TestReadLogOtherShapes(t *testing.T) {
 		{name: "noise of the single-line handler", lines: []string{"2026-11-23T06:28:34+00:00 warning: OS_MON (cpu_sup) called by <0.9.0>, not started"}, fold: 1},
 		{name: "os_mon in an error is no noise", lines: []string{"=ERROR REPORT==== 23-Nov-2026::06:28:34.315466 ===", "OS_MON (cpu_sup) called by <0.9.0>, not started"}, bad: 1, gist: "OS_MON (cpu_sup) called by <0.9.0>, not started"},
 		{name: "a warning that goes on is no noise", lines: []string{"=WARNING REPORT==== 23-Nov-2026::06:28:34.315466 ===", "OS_MON (cpu_sup) called by <0.9.0>, not started", "and more"}},
+		{name: "irisops turned away", lines: []string{"=ERROR REPORT==== 23-Nov-2026::06:28:34.315466 ===", "** Connection attempt from node 'irisops-61001@vm' rejected. Invalid challenge reply. **"}},
+		{name: "another node turned away", lines: []string{"=ERROR REPORT==== 23-Nov-2026::06:28:34.315466 ===", "** Connection attempt from node 'x@vm' rejected. Invalid challenge reply. **"}, bad: 1,
+			gist: "** Connection attempt from node 'x@vm' rejected. Invalid challenge reply. **"},
 		{name: "not a date", lines: []string{"=ERROR REPORT==== 99-Foo-2026::06:28:34.315466 ===", "x"}},
 		{name: "old utc report", lines: []string{"=CRASH REPORT==== 3-Nov-2026::06:28:34 UTC ===", "  crasher:", "    exception error: badarg"}, bad: 1, gist: "exception error: badarg"},
 	} {

@@ -26,15 +26,14 @@ The runbook (docs/runbooks/failover.md, "Complete Cluster Failure") says make me
 
 func (c *Cluster) planMesh(ctx context.Context, req actions.Request) (actions.Plan, error) {
 	p := actions.Plan{Title: "Mesh: connect edges and cores", Class: actions.Do, Why: "it connects and stops nothing"}
+	edges := c.ByRole(EdgeRole)
+	if len(edges) == 0 || len(c.ByRole(CoreRole)) == 0 {
+		return actions.Plan{}, actions.Errorf("nothing-to-do", "%s has no edges and cores that could be connected.", c.Name)
+	}
 	for _, n := range c.Nodes {
 		p.Targets = append(p.Targets, n.Key())
 	}
-	for _, n := range c.ByRole(EdgeRole) {
-		p.Steps = append(p.Steps, c.meshStep(n))
-	}
-	if len(p.Steps) == 0 || len(c.ByRole(CoreRole)) == 0 {
-		return actions.Plan{}, actions.Errorf("nothing-to-do", "%s has no edges and cores that could be connected.", c.Name)
-	}
+	p.Steps = []actions.Step{c.meshStep(edges)}
 	if req.Agreed != 0 {
 		return p, nil
 	}
@@ -50,50 +49,67 @@ func (c *Cluster) planMesh(ctx context.Context, req actions.Request) (actions.Pl
 			p.Preview = append(p.Preview, fmt.Sprintf("WARNING: %s %s: it is left out", n.Short, c.state(n, lives[n.Short])))
 		}
 	}
-	for _, s := range p.Steps {
-		p.Preview = append(p.Preview, s.Describe)
-	}
+	p.Preview = append(p.Preview, p.Steps[0].Describe)
 	return p, nil
 }
 
-// meshStep connects one edge with every live core. An edge that does not run is
+// pair is an edge and a core that should see each other.
+type pair struct{ edge, core Node }
+
+func (c *Cluster) pairs(edges []Node) []pair {
+	var pairs []pair
+	for _, e := range edges {
+		for _, k := range c.ByRole(CoreRole) {
+			pairs = append(pairs, pair{e, k})
+		}
+	}
+	return pairs
+}
+
+// meshStep connects edges with every live core. An edge that does not run is
 // nothing to connect.
-func (c *Cluster) meshStep(edge Node) actions.Step {
-	cores := listed(shorts(c.ByRole(CoreRole)))
+func (c *Cluster) meshStep(edges []Node) actions.Step {
+	who := listed(shorts(edges))
 	return actions.Step{
-		Name:     "mesh " + edge.Short,
-		Describe: fmt.Sprintf("net_adm:ping on %s for %s; nodes() asked on both sides", edge.Short, cores),
-		Perform: func(ctx context.Context) (string, error) {
-			return c.mesh(ctx, edge, func(ctx context.Context, core Node) error {
-				_, err := c.erlang.Call(ctx, edge.Name, "net_adm", "ping", term.Atom(core.Name))
-				return err
-			})
-		},
+		Name: "mesh " + who,
+		Describe: fmt.Sprintf("net_adm:ping on %s for %s; nodes() asked on both sides, and again %s later", who,
+			listed(shorts(c.ByRole(CoreRole))), spoken(c.opt.Steady)),
+		Perform: func(ctx context.Context) (string, error) { return c.mesh(ctx, edges, c.join) },
 		Check: func(ctx context.Context) (string, error) {
-			ctx, cancel := c.brief(ctx)
-			defer cancel()
-			_, err := c.mesh(ctx, edge, func(context.Context, Node) error { return nil })
+			_, err := c.mesh(ctx, edges, c.joined)
 			return "", err
 		},
-		Timeout: 2*c.opt.Settle + 10*time.Second,
+		Timeout: 2*(c.opt.Settle+c.opt.Survey) + 10*time.Second,
 	}
 }
 
-// mesh has the edge connect to every core that answers, all at once, and waits
-// until both sides see each other.
-func (c *Cluster) mesh(ctx context.Context, edge Node, connect func(context.Context, Node) error) (string, error) {
+// mesh has what is done to each pair done to all of them at once. Nodes that do
+// not run or do not answer are left out, but an edge that runs needs a core.
+func (c *Cluster) mesh(ctx context.Context, edges []Node, each func(context.Context, pair) error) (string, error) {
+	if len(c.ByRole(CoreRole)) == 0 {
+		return "", actions.Errorf("no-core", "%s has no core to connect to.", c.Name)
+	}
+	lives := c.survey(ctx, append(c.ByRole(CoreRole), edges...))
 	ctx, cancel := context.WithTimeout(ctx, c.opt.Settle)
 	defer cancel()
-	if _, runs, err := c.process(ctx, edge); err == nil && !runs {
-		return edge.Short + " does not run: nothing to connect", nil
-	}
-	cores := c.ByRole(CoreRole)
-	seen := make([]string, len(cores))
-	linked := make([]bool, len(cores))
-	errs := make([]error, len(cores))
+	pairs := c.pairs(edges)
+	seen := make([]string, len(pairs))
+	errs := make([]error, len(pairs))
+	cores := map[string]int{} // edge: how many cores answer
 	var wg sync.WaitGroup
-	for i, core := range cores {
-		wg.Go(func() { linked[i], seen[i], errs[i] = c.link(ctx, edge, core, connect) })
+	for i, p := range pairs {
+		edge, core := lives[p.edge.Short], lives[p.core.Short]
+		switch {
+		case edge.dead():
+			seen[i] = p.edge.Short + " does not run: nothing to connect"
+			cores[p.edge.Short]++
+		case core.silence != nil:
+			seen[i] = fmt.Sprintf("%s %s: left out", p.core.Short, c.silence(p.core, core.silence))
+		default:
+			seen[i] = fmt.Sprintf("%s and %s see each other", p.edge.Short, p.core.Short)
+			cores[p.edge.Short]++
+			wg.Go(func() { errs[i] = each(ctx, p) })
+		}
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -101,41 +117,67 @@ func (c *Cluster) mesh(ctx context.Context, edge Node, connect func(context.Cont
 			return "", err
 		}
 	}
-	if !slices.Contains(linked, true) {
-		return "", &actions.Error{Code: "no-core", Text: fmt.Sprintf("%s has no core to connect to: %s.", edge.Short, strings.Join(seen, "; ")),
-			Hint: "Start the core (`start core`); that connects the edges too."}
+	for _, e := range edges {
+		if cores[e.Short] == 0 {
+			return "", &actions.Error{Code: "no-core", Text: fmt.Sprintf("%s has no core to connect to: %s.", e.Short, strings.Join(slices.Compact(slices.Sorted(slices.Values(seen))), "; ")),
+				Hint: "Start the core (`start core`); that connects the edges too."}
+		}
 	}
-	return strings.Join(seen, "; "), nil
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(seen))), "; "), nil
 }
 
-// link connects one edge and one core. A core that does not answer is left out.
-func (c *Cluster) link(ctx context.Context, edge, core Node, connect func(context.Context, Node) error) (linked bool, seen string, err error) {
-	first, cancel := context.WithTimeout(ctx, c.opt.Survey)
-	defer cancel()
-	if _, err := c.erlang.Ping(first, core.Name); err != nil {
-		return false, fmt.Sprintf("%s %s, left out", core.Short, c.silence(core, err)), nil
-	}
-	seen, err = until(ctx, func(ctx context.Context) (bool, string, error) {
-		if err := connect(ctx, core); err != nil {
-			return false, fmt.Sprintf("%s could not be asked to connect: %s", edge.Short, c.mask.err(err)), nil
+// join connects a pair until the connection holds. Erlang's global can undo it
+// within a second where some third node is not reached by all.
+func (c *Cluster) join(ctx context.Context, p pair) error {
+	var since time.Time // since when they see each other
+	seen, err := until(ctx, func(ctx context.Context) (bool, string, error) {
+		trouble, err := c.apart(ctx, p)
+		if err != nil {
+			return false, "", err
 		}
-		for _, side := range [][2]Node{{edge, core}, {core, edge}} {
-			reply, err := c.erlang.Call(ctx, side[0].Name, "erlang", "nodes")
-			if err != nil {
-				return false, fmt.Sprintf("%s %s", side[0].Short, c.silence(side[0], err)), nil
+		if trouble == "" {
+			if since.IsZero() {
+				since = time.Now()
 			}
-			nodes, err := atoms(reply)
-			if err != nil {
-				return false, "", err
-			}
-			if !slices.Contains(nodes, side[1].Name) {
-				return false, fmt.Sprintf("%s does not see %s", side[0].Short, side[1].Short), nil
-			}
+			return time.Since(since) >= c.opt.Steady, "the connection does not hold", nil
 		}
-		return true, fmt.Sprintf("%s and %s see each other", edge.Short, core.Short), nil
+		since = time.Time{}
+		if _, err := c.erlang.Call(ctx, p.edge.Name, "net_adm", "ping", term.Atom(p.core.Name)); err != nil {
+			return false, fmt.Sprintf("%s could not be asked to connect: %s", p.edge.Short, c.mask.err(err)), nil
+		}
+		return false, trouble, nil
 	})
 	if err != nil && actions.CodeOf(err) == "" {
-		err = c.failure(err, "", "%s and %s are not connected: %s.", edge.Short, core.Short, seen)
+		return c.failure(err, "", "%s and %s are not connected: %s.", p.edge.Short, p.core.Short, seen)
 	}
-	return err == nil, seen, err
+	return err
+}
+
+// joined says whether a pair is connected.
+func (c *Cluster) joined(ctx context.Context, p pair) error {
+	trouble, err := c.apart(ctx, p)
+	if err == nil && trouble != "" {
+		err = actions.Errorf("not-connected", "%s and %s are not connected: %s.", p.edge.Short, p.core.Short, trouble)
+	}
+	return err
+}
+
+// apart says in what way a pair is not connected; "" if both see each other.
+func (c *Cluster) apart(ctx context.Context, p pair) (string, error) {
+	for _, side := range [][2]Node{{p.edge, p.core}, {p.core, p.edge}} {
+		brief, cancel := c.brief(ctx)
+		reply, err := c.erlang.Call(brief, side[0].Name, "erlang", "nodes")
+		cancel()
+		if err != nil {
+			return fmt.Sprintf("%s %s", side[0].Short, c.silence(side[0], err)), nil
+		}
+		nodes, err := atoms(reply)
+		if err != nil {
+			return "", err
+		}
+		if !slices.Contains(nodes, side[1].Name) {
+			return fmt.Sprintf("%s does not see %s", side[0].Short, side[1].Short), nil
+		}
+	}
+	return "", nil
 }

@@ -175,8 +175,8 @@ func (c *Cluster) steps(o order, class actions.Class) []actions.Step {
 	if len(cores) > 0 {
 		meshed = c.ByRole(EdgeRole) // a new core is new to every edge
 	}
-	for _, n := range meshed {
-		steps = append(steps, c.meshStep(n))
+	if len(meshed) > 0 {
+		steps = append(steps, c.meshStep(meshed))
 	}
 	for _, n := range edges {
 		steps = append(steps, c.loginStep(n))

@@ -25,6 +25,7 @@ type Options struct {
 	Ready    time.Duration // from the process to a node that serves: 90 s; IRIS itself waits 30 s for tables
 	Idle     time.Duration // a node on which nothing starts and IRIS does not run has failed: 10 s
 	Settle   time.Duration // connecting edge and core, or a first login: 20 s
+	Steady   time.Duration // a connection that holds for so long has come to stay: 2 s
 	Together time.Duration // cores started together all run within this: 20 s, because IRIS loads its tables alone after 30 s
 
 	SlowPing  time.Duration // a ping is worth a warning: 200 ms
@@ -52,6 +53,7 @@ func (o Options) withDefaults() Options {
 		{&o.Ready, 90 * time.Second},
 		{&o.Idle, 10 * time.Second},
 		{&o.Settle, 20 * time.Second},
+		{&o.Steady, 2 * time.Second},
 		{&o.Together, 20 * time.Second},
 		{&o.SlowPing, 200 * time.Millisecond},
 		{&o.SlowLogin, 500 * time.Millisecond},

@@ -59,11 +59,11 @@ func (c *Cluster) preview(ctx context.Context, o order, lives map[string]life) (
 		if compiled > 0 {
 			warnings = append(warnings, fmt.Sprintf("WARNING: %s would compile first (%s of erlc): the sources in %s have changed, and the node would start with the new code.", n.Target, plural(compiled, "line"), n.Dir))
 		}
-		if _, set := n.MakeVars["CONFIG"]; !set && strings.Contains(strings.Join(run, "\n"), "-config config/test") {
-			warnings = append(warnings, fmt.Sprintf("NOTE: %s starts with config/test, the Makefile's default. Set CONFIG under make_vars of %s for another.", n.Short, n.Short))
-		}
 		for _, line := range run {
 			lines = append(lines, "    "+line)
+		}
+		if _, set := n.MakeVars["CONFIG"]; !set && strings.Contains(strings.Join(run, "\n"), "-config config/test") {
+			lines = append(lines, fmt.Sprintf("    (config/test is the Makefile's default: CONFIG under make_vars of %s in the config chooses another)", n.Short))
 		}
 	}
 	return append(warnings, lines...), nil

@@ -111,9 +111,11 @@ func TestProbesOfTheLab(t *testing.T) {
 		if _, _, err := p.RoundTrip(t.Context(), addr, probeA, probeB); err != nil {
 			t.Fatal(err)
 		}
-		for _, body := range waiting(probeB) {
-			if bytes.Equal(body, large) || string(body) == "old" {
-				t.Errorf("%.10q came again", body)
+		// The edge may have stored a message only after the probe's login. Once it
+		// was acknowledged, it does not come again.
+		for tries := 1; len(waiting(probeB)) > 0; tries++ {
+			if tries == 5 {
+				t.Fatal("the same mail comes again and again")
 			}
 		}
 	})

@@ -106,7 +106,6 @@ func TestEachFailureIsToldApart(t *testing.T) {
 
 	with := func(port int) *Link { return newLink(t, func(o *Options) { o.EPMDPort = port }) }
 	l := newLink(t)
-	short := within(t, time.Second)
 
 	_, err := l.Ping(within(t, long), "iris_core")
 	refused(t, err, actions.CodeNoSuchNode, "iris_core")
@@ -114,7 +113,7 @@ func TestEachFailureIsToldApart(t *testing.T) {
 	refused(t, err, actions.CodeNoHost, "no-such-host.invalid")
 	_, err = with(closedPort).Ping(within(t, long), n.name)
 	refused(t, err, actions.CodeNoEPMD, fmt.Sprint(closedPort))
-	_, err = with(silent.Port).Ping(short, n.name)
+	_, err = with(silent.Port).Ping(within(t, time.Second), n.name)
 	refused(t, err, actions.CodeNoEPMD)
 	_, err = with(rude.Port).Ping(within(t, long), n.name)
 	refused(t, err, actions.CodeNoEPMD, "does not answer as epmd does")
@@ -151,7 +150,7 @@ func TestEachFailureIsToldApart(t *testing.T) {
 func TestHungNode(t *testing.T) {
 	n := bootNode(t)
 	n.signal(syscall.SIGSTOP)
-	l := newLink(t, func(o *Options) { o.Call = 300 * time.Millisecond })
+	l := newLink(t, func(o *Options) { o.Call = time.Second })
 	_, err := l.Ping(context.Background(), n.name) // no deadline of its own
 	refused(t, err, actions.CodeHung, "did not answer in time")
 
@@ -160,10 +159,10 @@ func TestHungNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.signal(syscall.SIGSTOP)
-	_, err = l.Call(within(t, 300*time.Millisecond), n.name, "erlang", "node")
+	_, err = l.Call(within(t, time.Second), n.name, "erlang", "node")
 	refused(t, err, actions.CodeHung, "erlang:node/0", "may still run")
 	// More than the buffers on the way hold, so that writing blocks too.
-	_, err = l.Call(within(t, 300*time.Millisecond), n.name, "erlang", "byte_size", make([]byte, 32<<20))
+	_, err = l.Call(within(t, time.Second), n.name, "erlang", "byte_size", make([]byte, 32<<20))
 	refused(t, err, actions.CodeHung)
 
 	n.signal(syscall.SIGCONT)

@@ -203,7 +203,7 @@ func TestBrokenHandshakes(t *testing.T) {
 			register(t, "iris_broken", addr.Port)
 			limit := long
 			if c.code == actions.CodeHung {
-				limit = 300 * time.Millisecond
+				limit = time.Second
 			}
 			_, err := newLink(t).Ping(within(t, limit), "iris_broken@127.0.0.1")
 			refused(t, err, c.code)

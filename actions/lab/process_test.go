@@ -312,3 +312,13 @@ func TestUpSaysWhyANodeDidNotStart(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Not parallel: it changes this program's PATH.
+func TestUpNamesWhatIsMissing(t *testing.T) {
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	_, err := lab.Up(t.Context(), lab.Options{Dir: t.TempDir()}, nil)
+	if actions.CodeOf(err) != lab.CodeMissingProgram || !strings.HasSuffix(err.Error(), "apt-get install make erlang-base erlang-mnesia") {
+		t.Errorf("%v", err)
+	}
+}

@@ -294,16 +294,3 @@ func environment() []string {
 	}
 	return env
 }
-
-func needPrograms() error {
-	for program, debian := range map[string]string{
-		"erl": "erlang-base", "erlc": "erlang-base", "epmd": "erlang-base", "make": "make",
-	} {
-		if _, err := exec.LookPath(program); err != nil {
-			return &actions.Error{Code: CodeMissingProgram, Err: err,
-				Text: fmt.Sprintf("The lab needs the program %s, which is not installed.", program),
-				Hint: fmt.Sprintf("On Debian: apt-get install %s", debian)}
-		}
-	}
-	return nil
-}

@@ -383,7 +383,7 @@ func (p *parser) set(param actions.Param, typed string) error {
 	value, err := canonical(param, typed, p.people)
 	if err != nil {
 		if param.Flag && param.Example != "" {
-			err.Hint = sentences(err.Hint, example(dashed(param.Name)+" "+Quote(param.Example)))
+			err.Hint = sentences(err.Hint, flagExample(param))
 			return err
 		}
 		return p.fail(err)

@@ -135,8 +135,18 @@ func (p *parser) noValue(param actions.Param) error {
 	if param.Example == "" {
 		return p.fail(e)
 	}
-	e.Hint = example(dashed(param.Name) + " " + Quote(param.Example))
+	e.Hint = flagExample(param)
 	return e
+}
+
+// flagExample is a flag with a value that works, which the table may give with
+// its quotes or without.
+func flagExample(param actions.Param) string {
+	value := param.Example
+	if len(lex(value)) > 1 {
+		value = Quote(value)
+	}
+	return example(dashed(param.Name) + " " + value)
 }
 
 func (p *parser) unknownFlag(tok token) error {

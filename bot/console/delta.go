@@ -12,8 +12,8 @@ import (
 // Delta is what to print where lines cannot be rewritten, after old became new:
 // the outcome if it changed, the steps that moved, what else was added or
 // changed. What is gone is not mentioned. Nothing to say is no lines.
-func Delta(old, new message.Message) []string {
-	r := newRenderer(plainStyle)
+func Delta(old, new message.Message, s Style) []string {
+	r := newRenderer(s)
 	if old.Level != new.Level || old.Title != new.Title {
 		r.headline(new)
 	}
@@ -61,7 +61,9 @@ func (r *renderer) steps(old, new message.Checklist) {
 			}
 			continue
 		}
-		if was := old.Items[i]; was != item && !ticked(was, item) {
+		was := old.Items[i]
+		waits := was.State == message.Pending && item.State == message.Pending
+		if was != item && !waits && !ticked(was, item) {
 			r.item(new, i)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"reflect"
 	"strings"
 	"sync"
@@ -64,13 +65,13 @@ func (t *Terminal) Publish(_ context.Context, p bot.Post) error {
 		t.height = strings.Count(text, "\n")
 		return err
 	}
-	lines := Delta(before, p.Message)
+	lines := Delta(before, p.Message, t.narrow(p))
 	if len(lines) == 0 {
 		return nil
 	}
 	head := ""
 	if t.last != "edits of "+p.Key {
-		head = t.head("irisops", p) + t.margin(p) + "(edited) " + before.Title + "\n"
+		head = strings.TrimSuffix(t.head("irisops", p), "\n") + "  edits " + path.Base(p.Key) + "\n"
 	}
 	return t.print("edits of "+p.Key, head, indent(strings.Join(lines, "\n")+"\n", t.margin(p)))
 }
@@ -108,10 +109,15 @@ func (t *Terminal) bold(s string) string {
 
 func (t *Terminal) body(p bot.Post) string {
 	var b bytes.Buffer
+	Render(&b, p.Message, t.narrow(p))
+	return indent(b.String(), t.margin(p))
+}
+
+// narrow is the style with room for the margin.
+func (t *Terminal) narrow(p bot.Post) Style {
 	style := t.Style
 	style.Width -= len(t.margin(p))
-	Render(&b, p.Message, style)
-	return indent(b.String(), t.margin(p))
+	return style
 }
 
 func (t *Terminal) margin(p bot.Post) string {
@@ -127,6 +133,13 @@ func indent(text, margin string) string {
 		lines[i] = strings.TrimRight(margin+l, " ")
 	}
 	return strings.Join(lines, "\n") + "\n"
+}
+
+// Narrate prints a line beside the conversation.
+func (t *Terminal) Narrate(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.print("", "", "\n--- "+strings.TrimSpace(text)+"\n")
 }
 
 // Say types text as that person, shows it, and waits for all that comes of it.

@@ -38,6 +38,9 @@ const (
 	// hopeless is after how many failures in a row, with nothing recorded in
 	// between, the store is taken to be down, and not an incident to be bad.
 	hopeless = 10
+	// patience is how often in a row the only incidents left may have moved on
+	// before they wait for the next tick.
+	patience = 10
 )
 
 // Loop fires the steps of all incidents when they are due: each once, and none
@@ -113,8 +116,10 @@ func (l *Loop) round(ctx context.Context) (pause time.Duration) {
 	if err != nil || !armed {
 		return tick // the next look meets the error again, and reports it
 	}
-	// The lower bound is for a store that contradicts itself.
-	return min(max(next.Sub(l.clock()), 10*time.Millisecond), tick)
+	if pause = next.Sub(l.clock()); pause <= 0 {
+		return 10 * time.Millisecond // due just now, or the store contradicts itself
+	}
+	return min(pause, tick)
 }
 
 // firing is one incident with the steps that fire.
@@ -130,7 +135,7 @@ type firing struct {
 func (l *Loop) fireDue(ctx context.Context) bool {
 	var fired []firing
 	defer func() { l.announce(fired) }()
-	for ctx.Err() == nil {
+	for conflicts := 0; ctx.Err() == nil; {
 		now := l.clock()
 		due, err := l.Incidents.Due(now, batch)
 		if err != nil {
@@ -149,7 +154,12 @@ func (l *Loop) fireDue(ctx context.Context) bool {
 		}
 		some, err := l.fireSingly(ctx)
 		fired = append(fired, some...)
-		if err != nil && len(some) == 0 {
+		switch {
+		case len(some) > 0 || err == nil:
+			conflicts = 0
+		case errors.Is(err, change.ErrConflict) && conflicts < patience:
+			conflicts++
+		default:
 			return l.trouble(err)
 		}
 	}
@@ -158,7 +168,7 @@ func (l *Loop) fireDue(ctx context.Context) bool {
 
 // fireSingly fires what is due one by one, after they would not go together: one
 // of them has moved on, or is bad, or the store is down. It returns those that
-// were fired, and an error of those that were not.
+// were fired, and the last error of those that were not.
 func (l *Loop) fireSingly(ctx context.Context) (fired []firing, last error) {
 	due, err := l.Incidents.Due(l.clock(), batch)
 	if err != nil {
@@ -166,47 +176,20 @@ func (l *Loop) fireSingly(ctx context.Context) (fired []firing, last error) {
 	}
 	failures := 0
 	for _, inc := range due {
-		for attempt := 0; ctx.Err() == nil; attempt++ {
-			now := l.clock()
-			one, err := l.prepare([]incident.Incident{inc}, now)
-			if err == nil {
-				err = l.commit(ctx, one)
-			}
-			if errors.Is(err, change.ErrConflict) && attempt < 10 {
-				if inc, err = l.again(inc, now); err == nil {
-					continue
-				}
-			}
-			switch {
-			case err == nil:
-				fired, failures = append(fired, one...), 0
-			case errors.Is(err, errNotDue):
-			default:
-				last = err
-				failures++
-			}
-			break
+		one, err := l.prepare([]incident.Incident{inc}, l.clock())
+		if err == nil {
+			err = l.commit(ctx, one)
 		}
-		if failures == hopeless {
+		if err == nil {
+			fired, failures = append(fired, one...), 0
+			continue
+		}
+		last = err
+		if failures++; failures == hopeless || ctx.Err() != nil {
 			break
 		}
 	}
 	return fired, last
-}
-
-// errNotDue: the incident has no step that is due any more.
-var errNotDue = errors.New("no step is due any more")
-
-// again reads an incident that has moved on.
-func (l *Loop) again(inc incident.Incident, now time.Time) (incident.Incident, error) {
-	due, err := l.Incidents.Due(now, 0)
-	if err != nil {
-		return inc, err
-	}
-	if i := slices.IndexFunc(due, func(d incident.Incident) bool { return d.Number == inc.Number }); i >= 0 {
-		return due[i], nil
-	}
-	return inc, errNotDue
 }
 
 // prepare works out what firing does.

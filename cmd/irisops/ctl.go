@@ -36,7 +36,7 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 	posts := map[string]bot.Post{} // the last state of each
 	style := styleOf(s.out)
 	style.All = c.All
-	code, err := console.Dial(ctx, path, c.text(), c.Yes, func(p bot.Post) {
+	code, err := console.Dial(ctx, path, command.Join(c.Words), c.Yes, func(p bot.Post) {
 		before, known := posts[p.Key]
 		if !known {
 			last = append(last, p.Key)
@@ -47,7 +47,7 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 		case !known:
 			console.Render(s.out, p.Message, style)
 		default:
-			for _, line := range console.Delta(before.Message, p.Message) {
+			for _, line := range console.Delta(before.Message, p.Message, style) {
 				fmt.Fprintln(s.out, line)
 			}
 		}
@@ -70,22 +70,6 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 		return exit(code)
 	}
 	return nil
-}
-
-// text puts the words together again as they were typed: one word is a whole
-// command, of several each keeps its spaces.
-func (c ctlCommand) text() string {
-	if len(c.Words) == 1 {
-		return c.Words[0]
-	}
-	text := ""
-	for i, w := range c.Words {
-		if i > 0 {
-			text += " "
-		}
-		text += command.Quote(w)
-	}
-	return text
 }
 
 func (c ctlCommand) socket() (string, error) {

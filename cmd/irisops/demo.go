@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -170,9 +169,4 @@ func pidOf(ctx context.Context, l *lab.Lab, short string) string {
 		}
 	}
 	return "PID"
-}
-
-// title prints a line of the narrator's.
-func title(out io.Writer, text string) {
-	fmt.Fprintf(out, "\n--- %s\n", strings.TrimSpace(text))
 }

@@ -47,7 +47,7 @@ func tour(ctx context.Context, l *lab.Lab, out io.Writer) (err error) {
 		return ctx.Err()
 	}
 
-	title(out, "#iris-ops, on a quiet night.")
+	terminal.Narrate("#iris-ops, on a quiet night.")
 	if err := say("operator", "status", exitDone); err != nil {
 		return err
 	}
@@ -55,14 +55,14 @@ func tour(ctx context.Context, l *lab.Lab, out io.Writer) (err error) {
 	if err := l.Kill(ctx, "edge1"); err != nil {
 		return err
 	}
-	title(out, fmt.Sprintf("edge1 dies for real: kill -9 %s.\n--- For this tour the on-call SRE is paged after 4 seconds and the service owner after 60;\n--- the runbook's own policy, and the default, is 15 and 30 minutes.", pid))
+	terminal.Narrate(fmt.Sprintf("edge1 dies for real: kill -9 %s.\n--- For this tour the on-call SRE is paged after 4 seconds and the service owner after 60;\n--- the runbook's own policy, and the default, is 15 and 30 minutes.", pid))
 	if err := say("operator", `declare P0 "no clients can connect to edge1"`, exitDone); err != nil {
 		return err
 	}
 	if err := say("operator", "ack", exitDone); err != nil {
 		return err
 	}
-	title(out, "operator looks elsewhere. Acknowledged is not recovered, so the clock runs on:")
+	terminal.Narrate("operator looks elsewhere. Acknowledged is not recovered, so the clock runs on:")
 	if err := pages.wait(ctx, "sre"); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func tour(ctx context.Context, l *lab.Lab, out io.Writer) (err error) {
 			return err
 		}
 	}
-	title(out, "That was real: real nodes, a real database, and everything that was said is in its timeline.\n--- Now it is all taken down again. `irisops demo` leaves you at the prompt.")
+	terminal.Narrate("That was real: real nodes, a real database, and everything that was said is in its timeline.\n--- Now it is all taken down again. `irisops demo` leaves you at the prompt.")
 	return nil
 }
 

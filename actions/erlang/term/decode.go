@@ -67,7 +67,7 @@ func Decode(b []byte) (t Term, rest []byte, err error) {
 	if b[0] != formatVersion {
 		return nil, nil, fmt.Errorf("unknown version %d of the external term format", b[0])
 	}
-	d := decoder{b: b, at: 1}
+	d := decoder{b: b, at: 1, elements: len(b)}
 	t, err = d.term(0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("byte %d of %d: %w", d.at, len(b), err)
@@ -78,6 +78,10 @@ func Decode(b []byte) (t Term, rest []byte, err error) {
 type decoder struct {
 	b  []byte
 	at int
+	// How many elements containers may still have, all together. Each takes at
+	// least a byte, so no honest term runs out, and no false number, nor many of
+	// them nested, makes us allocate for what is not there.
+	elements int
 }
 
 // take returns the next n bytes.
@@ -103,14 +107,14 @@ func (d *decoder) uint(bytes uint64) (uint64, error) {
 	return n, nil
 }
 
-// count reads the number of elements of a container, of which each takes at
-// least a byte, so that a false number cannot make us allocate.
+// count reads the number of elements of a container.
 func (d *decoder) count(bytes uint64) (int, error) {
 	n, err := d.uint(bytes)
-	if err == nil && n > uint64(len(d.b)-d.at) {
-		err = errShort
+	if err != nil || n > uint64(d.elements) {
+		return 0, errShort
 	}
-	return int(n), err
+	d.elements -= int(n)
+	return int(n), nil
 }
 
 // sized reads a length of that many bytes and then so many bytes.
@@ -169,7 +173,7 @@ func (d *decoder) term(depth int) (Term, error) {
 		if err != nil {
 			return nil, err
 		}
-		items, err := d.terms(n, depth)
+		items, err := d.terms(List{}, n, depth)
 		return Tuple(items), err
 	case tagMap:
 		return d.mapping(depth)
@@ -200,7 +204,7 @@ func (d *decoder) term(depth int) (Term, error) {
 		}
 		return d.opaque("fun", start, err)
 	case tagExport:
-		_, err := d.terms(3, depth)
+		_, err := d.terms(nil, 3, depth)
 		return d.opaque("fun", start, err)
 	}
 	return nil, fmt.Errorf("unknown tag %d", tag)
@@ -213,10 +217,9 @@ func widthOf(small bool, a, b uint64) uint64 {
 	return b
 }
 
-func (d *decoder) terms(n, depth int) (List, error) {
-	// Grown while reading: n is bounded by what is there, but nested false
-	// numbers would add up.
-	items := make(List, 0, min(n, 1024))
+// terms reads n terms and appends them to items.
+func (d *decoder) terms(items List, n, depth int) (List, error) {
+	items = slices.Grow(items, n)
 	for range n {
 		t, err := d.term(depth + 1)
 		if err != nil {
@@ -228,29 +231,32 @@ func (d *decoder) terms(n, depth int) (List, error) {
 }
 
 func (d *decoder) list(depth int) (Term, error) {
-	n, err := d.count(4)
-	if err != nil {
-		return nil, err
-	}
-	items, err := d.terms(n, depth)
-	if err != nil {
-		return nil, err
+	var items List
+	for more := true; more; {
+		n, err := d.count(4)
+		if err != nil {
+			return nil, err
+		}
+		if items, err = d.terms(items, n, depth); err != nil {
+			return nil, err
+		}
+		// A tail that is a list goes on with this one.
+		if more = d.at < len(d.b) && d.b[d.at] == tagList; more {
+			d.at++
+		}
 	}
 	tail, err := d.term(depth + 1)
 	if err != nil {
 		return nil, err
 	}
 	switch tail := tail.(type) {
-	case List:
-		items = append(items, tail...)
-	case string: // written in two parts: "ab" after a
+	case List: // the empty one
+	case string:
 		for i := range len(tail) {
 			items = append(items, int64(tail[i]))
 		}
-	case Improper:
-		return Improper{Items: append(items, tail.Items...), Tail: tail.Tail}, nil
 	default:
-		if n == 0 {
+		if len(items) == 0 {
 			return tail, nil
 		}
 		return Improper{Items: items, Tail: tail}, nil
@@ -261,7 +267,7 @@ func (d *decoder) list(depth int) (Term, error) {
 // asString makes a string of a list that is one.
 func asString(l List) Term {
 	if len(l) == 0 {
-		return l
+		return empty
 	}
 	for _, t := range l {
 		if n, ok := t.(int64); !ok || n < 0 || n > 255 {
@@ -280,9 +286,9 @@ func (d *decoder) mapping(depth int) (Term, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := make(Map, 0, min(n, 1024))
+	m := make(Map, 0, n)
 	for range n {
-		kv, err := d.terms(2, depth)
+		kv, err := d.terms(nil, 2, depth)
 		if err != nil {
 			return nil, err
 		}

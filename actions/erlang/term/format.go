@@ -110,7 +110,11 @@ func (p *printer) leaf(t Term) {
 	case int64:
 		p.WriteString(strconv.FormatInt(t, 10))
 	case *big.Int:
-		p.WriteString(t.String())
+		if t.BitLen() > 4*p.max { // more digits than fit; writing them all could take minutes
+			fmt.Fprintf(p, "#integer<%d bits>", t.BitLen())
+		} else {
+			p.WriteString(t.String())
+		}
 	case float64:
 		p.WriteString(floatText(t))
 	case string:

@@ -17,8 +17,8 @@ import (
 	"irisops/actions/lab"
 )
 
-// ForTest brings a lab up in a new folder. When the test ends it takes the lab
-// down and removes the folder; if the test failed it logs the ends of the
+// ForTest brings a lab up, in a new folder unless o.Dir names one. When the test
+// ends it takes the lab down and removes the new folder; if the test failed it logs the ends of the
 // nodes' logs first.
 func ForTest(t testing.TB, o lab.Options) *lab.Lab {
 	t.Helper()
@@ -59,20 +59,22 @@ func Main(m *testing.M, o lab.Options, shared **lab.Lab) int {
 }
 
 // up chooses a short path, because a socket's path must be short and the names
-// of tests are not.
+// of tests are not. A folder that the caller chose is the caller's to remove.
 func up(o lab.Options, progress func(string)) (*lab.Lab, func() error, error) {
+	removeFolder := func() error { return nil }
 	if o.Dir == "" {
 		dir, err := os.MkdirTemp("", "lab")
 		if err != nil {
 			return nil, nil, err
 		}
 		o.Dir = dir
+		removeFolder = func() error { return os.RemoveAll(dir) }
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	l, err := lab.Up(ctx, o, progress)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(fmt.Errorf("%w\n%s", err, logs(o.Dir, 30)), removeFolder())
 	}
 	release, err := guard(l)
 	if err != nil {
@@ -85,7 +87,7 @@ func up(o lab.Options, progress func(string)) (*lab.Lab, func() error, error) {
 		if err := l.Down(ctx); err != nil {
 			return err
 		}
-		return os.RemoveAll(l.Dir())
+		return removeFolder()
 	}, nil
 }
 
@@ -114,8 +116,10 @@ func guard(l *lab.Lab) (release func(), err error) {
 }
 
 // Logs are the last lines of each node's log, without the noise of os_mon.
-func Logs(l *lab.Lab, lines int) string {
-	files, err := filepath.Glob(filepath.Join(l.Dir(), "*.log"))
+func Logs(l *lab.Lab, lines int) string { return logs(l.Dir(), lines) }
+
+func logs(dir string, lines int) string {
+	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
 	if err != nil {
 		return err.Error()
 	}

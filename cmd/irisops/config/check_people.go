@@ -147,7 +147,23 @@ func (k *checker) checkGroups() {
 			k.fault(path, "groups: %s is not a Slack user group's id. It begins with S and stands in the link to the group, not its @name.", quote(group))
 		case role == access.Approver:
 			k.warn(path, "A group's members do not count as a second person, so they cannot approve. Approvers are entries under people.")
+		case role == access.Operator:
+			k.warnHiddenApprovers(path)
 		}
+	}
+}
+
+// warnHiddenApprovers says who could ask as a group's member in Slack and
+// approve as themselves by another way, unrecognised.
+func (k *checker) warnHiddenApprovers(path string) {
+	var hidden []string
+	for i, p := range k.c.People {
+		if p.access().Has(access.Approver) && !k.given(fmt.Sprintf("people[%d].slack", i)) {
+			hidden = append(hidden, plain(p.ID))
+		}
+	}
+	if len(hidden) > 0 {
+		k.warn(path, "A member of this group is not recognised as %s, and could approve their own request that way. Give every approver their slack user.", strings.Join(hidden, " or "))
 	}
 }
 

@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -58,7 +60,20 @@ func TestFaults(t *testing.T) {
 			"4: An entry of people has to be keys with values, like {key: value}; it is one value.",
 			`5: oncall: owner is held by "second", who is not under people. Write one of: operator.`,
 			`5: oncall: sre is held by "second", who is not under people. Write one of: operator.`}},
-		{"id missing", "", "groups: {}\nhosts: {}", nil},
+		{"nothing in groups and hosts", "", "groups: {}\nhosts: {}", nil},
+		{"id missing", "id: second, ", "mail: second, ", []string{
+			"4: This person has no id: a short name like operator, which stands in every record.",
+			`4: this person: "second" is not a mail address. For example operator@example.org`,
+			`5: oncall: owner is held by "second", who is not under people. Write one of: operator.`,
+			`5: oncall: sre is held by "second", who is not under people. Write one of: operator.`}},
+		{"step pages a misspelt role", "", "policies: {P0: {steps: [{after: 0m, page: primray}]}}", []string{`12: The step of P0 at 0s pages "primray", and nobody is on call as that. Did you mean primary?`}},
+		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
+		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
+		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
+		{"host without ssh", "", "hosts: {h2: {known_hosts: /etc/irisops/none, identity: /etc/irisops/id_ed25519}}", []string{
+			"12: Host h2 has no ssh: the account and the machine, like ops@h2.example.org",
+			"12: known_hosts: none: there is no such file."}},
 		{"id reserved", "id: second", "id: irisops", []string{`4: id: "irisops" is a word that already means something here. Choose another.`,
 			`5: oncall: owner is held by "second", who is not under people. Write one of: operator, irisops.`,
 			`5: oncall: sre is held by "second", who is not under people. Write one of: operator, irisops.`}},
@@ -266,7 +281,9 @@ func TestWarnings(t *testing.T) {
 		want     []string
 	}{
 		{"nobody is operator", "operator, approver", "approver", []string{"2: Nobody has the role operator, so nobody can start, stop or repair anything."}},
-		{"operators by group", "operator, approver", "approver", nil}, // see below
+		{"operators by group", "operator, approver", "approver",
+			[]string{"12: A member of this group is not recognised as operator or second, and could approve their own request that way. Give every approver their slack user."}},
+		{"operators by group and approvers in Slack", "unix: ops", "slack: U0, unix: ops", nil},
 		{"one approver", "unix: ops2, roles: [operator, approver]", "unix: ops2, roles: [operator]",
 			[]string{"2: Nobody but themselves could approve what operator asks for, so what needs a second person cannot run. Give another person the role approver."}},
 		{"no approver", ", approver]", "]",
@@ -302,7 +319,8 @@ func TestWarnings(t *testing.T) {
 			if tt.old != "" {
 				text = strings.ReplaceAll(Shortest, tt.old, tt.new)
 			}
-			if tt.name == "operators by group" {
+			if strings.HasPrefix(tt.name, "operators by group") {
+				text = strings.Replace(text, "U0", "U01", 1)
 				text += "groups: {operator: S01}\n"
 			}
 			c, err := f.load(t, text)
@@ -320,6 +338,20 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&fs.PathError{Op: "open", Path: "/x", Err: syscall.EACCES}, fmt.Sprintf("this account (number %d) may not read it", os.Geteuid())},
+		{&fs.PathError{Op: "read", Path: "/x", Err: syscall.EIO}, "it cannot be read: input/output error"},
+	} {
+		if got := unreadable(tt.err).Error(); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.err, got, tt.want)
+		}
 	}
 }
 
@@ -350,7 +382,7 @@ func TestFileItself(t *testing.T) {
 	if _, err := load(f.write(t, "bom.yaml", "\ufeff"+strings.ReplaceAll(f.here(Shortest), "\n", "\r\n"), 0o600), theMachine); err != nil {
 		t.Errorf("a file from Windows: %v", err)
 	}
-	if _, err := Load(f.write(t, "real.yaml", f.here(Shortest), 0o600)); err != nil {
+	if _, err := Load(f.write(t, "real.yaml", strings.Replace(f.here(Shortest), "ops2", "4294967", 1), 0o600)); err != nil {
 		t.Errorf("on the real machine: %v", err)
 	}
 }

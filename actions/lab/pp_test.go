@@ -1,5 +1,0 @@
-package lab_test
-
-import "testing"
-
-func TestPanics(t *testing.T) { panic(shared.Dir()) }

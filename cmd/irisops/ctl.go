@@ -77,11 +77,7 @@ func (c ctlCommand) socket() (string, error) {
 	case c.Socket != "":
 		return c.Socket, nil
 	case c.Config != "":
-		cfg, err := config.Load(c.Config)
-		if err != nil {
-			return "", err
-		}
-		return cfg.Socket.Path, nil
+		return config.SocketPath(c.Config)
 	}
 	if env := os.Getenv("IRISOPS_SOCKET"); env != "" {
 		return env, nil

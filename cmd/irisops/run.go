@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"time"
 
 	"irisops/bot"
 	"irisops/bot/console"
@@ -80,5 +79,3 @@ func (c checkCommand) Run(s streams) error {
 	_, err = fmt.Fprintf(s.out, "%s is good: %d people, %d clusters, %d nodes.\n", c.File, len(cfg.People), len(cfg.Clusters), nodes)
 	return err
 }
-
-var _ = time.Second

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"irisops/actions"
@@ -18,7 +17,6 @@ import (
 	"irisops/actions/erlang/epmd"
 	"irisops/actions/host"
 	"irisops/bot"
-	"irisops/bot/access"
 	"irisops/bot/console"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
@@ -81,6 +79,9 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if err != nil {
 		return a, err
 	}
+	if err := a.keepHouse(db, cfg.Zone(), log); err != nil {
+		return a, err
+	}
 	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Log: log}
 	return a, nil
 }
@@ -113,7 +114,10 @@ func (a *app) clusters(cfg config.Config, log *slog.Logger) ([]*cluster.Cluster,
 			return nil, fmt.Errorf("the link to cluster %s: %w", c.Name, err)
 		}
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
-		all = append(all, cluster.New(c.Spec(), link, local, edge.NewProber(nil), cluster.Options{Secrets: secrets, Zone: time.Local}))
+		all = append(all, cluster.New(c.Spec(), link, local, edge.NewProber(nil), cluster.Options{
+			Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
+			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.LoginWarn, BadLogin: cfg.Checks.LoginCritical,
+		}))
 	}
 	return all, nil
 }
@@ -146,8 +150,3 @@ func (a *app) Stop(ctx context.Context) error {
 	a.stops = nil
 	return errors.Join(failed...)
 }
-
-// self is the account that irisops runs as, by number.
-func self() string { return strconv.Itoa(os.Geteuid()) }
-
-var _ access.Policy // the config fills it

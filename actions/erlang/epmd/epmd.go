@@ -187,6 +187,8 @@ func parseNames(reply []byte) (map[string]int, error) {
 // (protocol versions, name) is of no interest here.
 func parsePort(reply []byte) (port int, known bool, err error) {
 	switch {
+	case len(reply) == 0:
+		return 0, false, errors.New("no answer at all")
 	case len(reply) < 2 || reply[0] != portReply:
 		return 0, false, fmt.Errorf("%.16x instead of a port", reply)
 	case reply[1] != 0:

@@ -115,7 +115,7 @@ func TestRealDaemon(t *testing.T) {
 	if names, err := Names(within(t, long), addr); err != nil || len(names) != 0 {
 		t.Errorf("at first: %v, %v", names, err)
 	}
-	want := map[string]int{"iris_core": 4711, "iris_edge1": 4712, "übung": 4713, strings.Repeat("x", 255): 65535}
+	want := map[string]int{"iris_core": 4711, "iris_edge1": 4712, "übung": 4713, strings.Repeat("x", 200): 65535}
 	for name, port := range want {
 		register(t, addr, name, port)
 	}
@@ -159,7 +159,8 @@ func TestFailures(t *testing.T) {
 		{"no such host", "no-such-host.invalid:4369", names, actions.CodeNoHost, "no-such-host.invalid"},
 		{"nobody there", fmt.Sprintf("127.0.0.1:%d", freePort(t)), port, actions.CodeNoEPMD, "nothing listens on port"},
 		{"hangs up", fake(t, "", true), names, actions.CodeNoEPMD, "cut short"},
-		{"hangs up on a port", fake(t, "w", true), port, actions.CodeNoEPMD, "instead of a port"},
+		{"hangs up on a port", fake(t, "", true), port, actions.CodeNoEPMD, "no answer at all"},
+		{"hangs up within a port", fake(t, "w", true), port, actions.CodeNoEPMD, "instead of a port"},
 		{"half a port", fake(t, "w\x00\x12", true), port, actions.CodeNoEPMD, "cut short"},
 		{"port 0", fake(t, "w\x00\x00\x00", true), port, actions.CodeNoEPMD, "port 0"},
 		{"a web server", fake(t, "HTTP/1.1 400 Bad Request\r\n\r\n", true), names, actions.CodeNoEPMD, "in the list of names"},

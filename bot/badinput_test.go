@@ -229,4 +229,3 @@ func TestPanicIsAnAnswer(t *testing.T) {
 		t.Errorf("after a panic: code %d", code)
 	}
 }
-

@@ -65,7 +65,8 @@ type Cluster struct {
 	Summary func(ctx context.Context) (actions.Level, string)
 }
 
-// Options are what a Bot is made of. Everything but Rooms and Senders is needed.
+// Options are what a Bot is made of. Store, Access, OnCall,
+// Policies and Clusters are needed.
 type Options struct {
 	Store    Store
 	Access   access.Policy
@@ -74,8 +75,11 @@ type Options struct {
 	Clusters []Cluster
 	Rooms    []Room
 	Senders  []pager.Sender // beside the conversation itself
-	Zone     *time.Location // people's hours
-	Log      *slog.Logger
+	// Groups are the user groups that a caller is in where they talk, as far as
+	// the Policy has roles for them. Nil: nobody is in any.
+	Groups func(ctx context.Context, caller string) []string
+	Zone   *time.Location // people's hours
+	Log    *slog.Logger
 }
 
 // Bot is the conversation. Make one with New; Start it; Stop it.

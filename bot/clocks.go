@@ -77,6 +77,10 @@ func (b *Bot) undeliverable(p pager.Page) {
 		Blocks: []message.Block{{Text: "Call them by another way. The page said: " + p.Text}}}})
 }
 
+// Alarm shows trouble of a part that people have to see: in the log, and in
+// every room that still works.
+func (b *Bot) Alarm(what string, err error) { b.alarm(what, err) }
+
 // alarm is for trouble of the bot's own that people must see.
 func (b *Bot) alarm(what string, err error) {
 	b.log.Error(what, "err", err)

@@ -71,21 +71,42 @@ type call struct {
 // Handle takes one delivery: keeps it, carries it out once, and answers it. The
 // same delivery again does nothing.
 func (b *Bot) Handle(ctx context.Context, d inbox.Delivery) *Outcome {
-	out := &Outcome{}
 	if d.Received.IsZero() {
 		d.Received = time.Now().UTC()
 	}
-	fresh, err := b.Store.Receive(ctx, d)
+	fresh, err := b.Receive(ctx, d)
 	if err != nil {
-		b.log.Error("a delivery could not be kept", "delivery", d.ID, "err", err)
+		out := &Outcome{}
 		out.fail(ExitRefused)
-		b.publish(ctx, Post{Key: "reply/" + d.ID, Incident: d.Incident, Answers: d.ID,
+		b.publish(ctx, Post{Key: "reply/" + d.ID, Incident: d.Incident, Answers: d.ID, Private: true,
 			Message: refusal(fmt.Errorf("nothing was done, because it could not be recorded: %w", err))})
 		return out
 	}
-	if fresh {
-		b.carryOut(ctx, out, d)
+	if !fresh {
+		return &Outcome{}
 	}
+	return b.CarryOut(ctx, d)
+}
+
+// Receive keeps a delivery, and nothing more: once it returns without an error,
+// the delivery is durable and may be acknowledged to whoever brought it. fresh
+// is false if it is known already. A fresh one has to be given to CarryOut; if
+// the process dies before that, the next Start carries it out.
+func (b *Bot) Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error) {
+	if d.Received.IsZero() {
+		d.Received = time.Now().UTC()
+	}
+	fresh, err = b.Store.Receive(ctx, d)
+	if err != nil {
+		b.log.Error("a delivery could not be kept", "delivery", d.ID, "err", err)
+	}
+	return fresh, err
+}
+
+// CarryOut carries out a delivery that Receive said is fresh, and answers it.
+func (b *Bot) CarryOut(ctx context.Context, d inbox.Delivery) *Outcome {
+	out := &Outcome{}
+	b.carryOut(ctx, out, d)
 	return out
 }
 
@@ -93,7 +114,7 @@ func (b *Bot) carryOut(ctx context.Context, out *Outcome, d inbox.Delivery) {
 	c := &call{Bot: b, ctx: ctx, out: out, d: d, now: time.Now().UTC()}
 	if err := c.attempt(); err != nil {
 		out.fail(exitCode(err))
-		c.reply(refusal(err))
+		c.post(Post{Key: "reply/" + d.ID, Incident: d.Incident, Private: true, Message: refusal(err)})
 	}
 	if err := b.Store.Answer(ctx, d.ID, time.Now().UTC()); err != nil {
 		b.log.Error("the answer could not be recorded; it may be given twice", "delivery", d.ID, "err", err)
@@ -110,7 +131,7 @@ func (c *call) attempt() (err error) {
 		}
 	}()
 	var known bool
-	c.who, known = c.Access.Identify(c.d.Caller)
+	c.who, known = c.Access.Identify(c.d.Caller, c.groups()...)
 	if !known {
 		return c.Access.Unknown(c.d.Caller)
 	}
@@ -149,6 +170,14 @@ func (c *call) later(what string, f func(ctx context.Context) error) {
 			c.out.fail(exitCode(err))
 		}
 	})
+}
+
+// groups are the user groups that the caller is in, as far as a room knows.
+func (c *call) groups() []string {
+	if c.Groups == nil {
+		return nil
+	}
+	return c.Groups(c.ctx, c.d.Caller)
 }
 
 // usageError marks words that were not understood.

@@ -315,7 +315,11 @@ func (b *Bot) planOf(run runbook.Run) (actions.Plan, error) {
 	if !ok || action.Plan == nil {
 		return actions.Plan{}, &actions.Error{Code: "no-action", Text: fmt.Sprintf("This irisops has no action %q any more.", run.Action), Hint: "`deny " + run.ID() + "` ends the request."}
 	}
-	return action.Plan(b.ctx, actions.Request{Args: run.Args, Incident: run.Incident, By: run.By, Now: nowUTC()})
+	req := actions.Request{Args: run.Args, Incident: run.Incident, By: run.By, Now: nowUTC()}
+	if run.State == runbook.Uncertain {
+		req.Agreed = run.Class // half of it has happened: plan the same steps whatever is alive
+	}
+	return action.Plan(b.ctx, req)
 }
 
 // runMeant is the run named in the words, else the only one that fits.

@@ -1,6 +1,7 @@
 // Package store keeps what irisops must not forget: incidents with their
-// timelines and timers, pages, runs of actions, what arrived, and the halt. It
-// owns one bbolt file and is the only package that knows bbolt.
+// timelines and timers, pages, runs of actions, what arrived, what is said in
+// Slack, and the halt. It owns one bbolt file and is the only package that
+// knows bbolt.
 //
 // Every change is one fsynced transaction: the incident, its timeline entries,
 // its timer and its pages are all there, or none is. Changes that arrive
@@ -36,6 +37,10 @@
 //	├── all/        delivery id         delivery record
 //	├── unanswered/ received id         -
 //	└── answered/   answered id         -
+//	slack
+//	├── posts/      key                 post record
+//	├── pending/    created key         -       posts that Slack does not show as it should
+//	└── shown/      channel " " ts      key     of the post that stands there
 //
 // A record is JSON with a version of its own; fields are only ever added. Every
 // value starts with a checksum of its bucket, key and content (see row.go).

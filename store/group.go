@@ -92,16 +92,17 @@ var errAgain = errors.New("again without the failed one")
 // one that fails later the transaction is begun again without it: attempt then
 // returns the calls that are still to be done.
 func (db *DB) attempt(batch []*call) (rest []*call) {
-	if db.broken != nil {
+	if earlier := db.stopped(); earlier != nil {
 		for _, c := range batch {
-			c.err = stoppedWriting(db.path, c.what, db.broken)
+			c.err = stoppedWriting(db.path, c.what, earlier)
 		}
 		return nil
 	}
 	id := 0
 	written := 0
-	err := guard(func() error {
+	err := db.through(func(began func()) error {
 		return db.bolt.Update(func(bt *bbolt.Tx) error {
+			began()
 			id = bt.ID()
 			t := newTx(bt)
 			for n, c := range batch {
@@ -128,10 +129,11 @@ func (db *DB) attempt(batch []*call) (rest []*call) {
 	case errors.Is(err, errNothing):
 		return nil
 	}
-	landed := written > 0 && db.landed(id)
-	if _, ok := errors.AsType[fault](err); ok || landed {
-		// What bbolt holds in memory may no longer be what is in the file.
-		db.broken = err
+	landed := false
+	if f, ok := errors.AsType[fault](err); ok {
+		db.dead.Store(&f) // in the middle of a commit: bbolt may hold its locks
+	} else if landed = written > 0 && db.landed(id); landed {
+		db.broken = err // what is in memory may not be what is on the disk
 	}
 	for _, c := range batch {
 		if c.err == nil { // what it saw may come from the calls before it
@@ -162,11 +164,20 @@ func (c *call) run(t *tx) {
 	c.err = c.do(t)
 }
 
+// stopped is the failure after which nothing is written any more; nil while all
+// is well.
+func (db *DB) stopped() error {
+	if f := db.dead.Load(); f != nil {
+		return *f
+	}
+	return db.broken
+}
+
 // landed says whether the transaction with that id is the one now visible.
 func (db *DB) landed(id int) bool {
 	var newest int
-	err := guard(func() error {
-		return db.bolt.View(func(bt *bbolt.Tx) error { newest = bt.ID(); return nil })
+	err := db.through(func(began func()) error {
+		return db.bolt.View(func(bt *bbolt.Tx) error { began(); newest = bt.ID(); return nil })
 	})
 	return err == nil && newest >= id
 }

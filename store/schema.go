@@ -16,6 +16,7 @@ type migration struct {
 // migrations in order: the first makes version 1.
 var migrations = []migration{
 	{"the first schema", createFirst},
+	{"what is said in Slack", createSlack},
 }
 
 var keySchema = []byte("schema")

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"go/parser"
 	"go/token"
 	"io"
@@ -149,7 +150,7 @@ func TestOldDatabases(t *testing.T) {
 	want := seen(t, fresh)
 	audited(t, fresh, t0)
 	if *updateTestdata {
-		must(t, os.WriteFile("testdata/schema1.db", contentOf(t, fresh), 0o644))
+		must(t, os.WriteFile(fmt.Sprintf("testdata/schema%d.db", len(migrations)), contentOf(t, fresh), 0o644))
 	}
 	files, err := filepath.Glob("testdata/schema*.db")
 	must(t, err)

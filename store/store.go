@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"irisops/actions"
 	"irisops/bot/change"
@@ -25,6 +26,10 @@ type DB struct {
 	mu     sync.Mutex
 	queue  []*call
 	broken error // set under turn: nothing is written any more
+
+	// dead is set when bbolt met a fault while it held its own locks: a further
+	// call to it would wait for ever.
+	dead atomic.Pointer[fault]
 }
 
 // Options of Open.
@@ -50,16 +55,35 @@ func (db *DB) Path() string { return db.path }
 func (db *DB) Close() error {
 	db.turn <- struct{}{}
 	defer func() { <-db.turn }()
+	if f := db.dead.Load(); f != nil {
+		return corrupt(db.path, *f)
+	}
 	return db.bolt.Close()
 }
 
 // view reads in one transaction. A damaged page that is met here is an error of
 // this reading, and no end of the process.
 func (db *DB) view(do func(*tx) error) error {
-	err := guard(func() error {
-		return db.bolt.View(func(bt *bbolt.Tx) error { return do(newTx(bt)) })
-	})
-	return db.readFailed(err)
+	return db.readFailed(db.through(func(began func()) error {
+		return db.bolt.View(func(bt *bbolt.Tx) error {
+			began()
+			return do(newTx(bt))
+		})
+	}))
+}
+
+// through runs a transaction, with faults as errors. run calls began once the
+// transaction has begun; a fault before that leaves bbolt's locks taken.
+func (db *DB) through(run func(began func()) error) error {
+	if f := db.dead.Load(); f != nil {
+		return *f
+	}
+	begun := false
+	err := guard(func() error { return run(func() { begun = true }) })
+	if f, ok := errors.AsType[fault](err); ok && !begun {
+		db.dead.Store(&f)
+	}
+	return err
 }
 
 // readFailed classifies an error of reading.
@@ -113,8 +137,10 @@ func (p foreignPanic) String() string { return fmt.Sprintf("%v\n\n%s", p.reason,
 func ask(build func(uint64) change.Change, number uint64) change.Change {
 	defer func() {
 		if p := recover(); p != nil {
-			panic(foreignPanic{p, debug.Stack()})
+			panic(foreign(p))
 		}
 	}()
 	return build(number)
 }
+
+func foreign(reason any) foreignPanic { return foreignPanic{reason, debug.Stack()} }

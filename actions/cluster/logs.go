@@ -28,7 +28,7 @@ A start of IRIS truncates the log. start and restart of irisops rename it first,
 		Params: []actions.Param{
 			{Name: "node", Kind: actions.Node, Doc: "whose log", Example: c.anyNode(EdgeRole)},
 			{Name: "n", Kind: actions.Count, Flag: true, Doc: fmt.Sprintf("how many lines, at most %d", mostLines), Example: "50"},
-			{Name: "grep", Kind: actions.Word, Flag: true, Doc: "only lines with this word, in any case", Example: "error"},
+			{Name: "grep", Kind: actions.Text, Flag: true, Doc: "only lines with this text, in any case", Example: "error"},
 			{Name: "since", Kind: actions.Duration, Flag: true, Doc: "only what was logged in this time", Example: "15m"},
 		},
 		Look: c.lookLogs,

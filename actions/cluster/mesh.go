@@ -17,7 +17,7 @@ func (c *Cluster) meshAction() actions.Action {
 		Name:    "mesh",
 		Summary: "Connect every live edge with every live core, verified on both sides",
 		Example: "mesh",
-		Long: `Has each edge ping each core (net_adm:ping on the edge), and then asks both for their nodes() until each sees the other. It stops nothing.
+		Long: `Has each edge ping each core (net_adm:ping on the edge), and then asks both for their nodes() until each sees the other and the connection holds: where some third node is not reached by all, Erlang undoes it within a second. It stops nothing.
 
 The runbook (docs/runbooks/failover.md, "Complete Cluster Failure") says make mesh. IRIS has no such target and never had one. Its other way, erl -sname check -eval "net_adm:ping(...)", connects a throw-away node instead of the edge, and ends with 0 even where the ping fails.`,
 		Plan: c.planMesh,

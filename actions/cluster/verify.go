@@ -13,8 +13,18 @@ import (
 type Verification struct {
 	Cluster string     `json:"cluster"`
 	Verdict string     `json:"verdict"`
-	Passed  bool       `json:"passed"` // login and message on every edge
+	Passed  bool       `json:"passed"` // login and message on every edge, and every core serves
 	Edges   []EdgeTest `json:"edges"`
+	Cores   []CoreTest `json:"cores"`
+}
+
+// CoreTest is whether one core serves. The edges' probes do not show it: a
+// message between two users of one edge arrives with every core dead.
+type CoreTest struct {
+	Node     string        `json:"node"`
+	Result   actions.Level `json:"result"`
+	Evidence string        `json:"evidence"`
+	Passed   bool          `json:"passed"`
 }
 
 // EdgeTest is how the probes fared on one edge.
@@ -30,9 +40,9 @@ type EdgeTest struct {
 func (c *Cluster) verify() actions.Action {
 	return actions.Action{
 		Name:    "verify",
-		Summary: "Log in on every edge and send a message between two probes there",
+		Summary: "Log in on every edge, send a message between two probes there, and see that every core serves",
 		Example: "verify",
-		Long: fmt.Sprintf(`Does what a client does, on every edge at once, within %s: two probes log in, one sends the other a message, and every delivery is acknowledged. Only when every edge passes is the answer green.
+		Long: fmt.Sprintf(`Does what a client does, on every edge at once, within %s: two probes log in, one sends the other a message, and every delivery is acknowledged. Every core is asked whether its application runs and its tables are loaded. Only when all of it passes is the answer green.
 
 It leaves a trace: IRIS keeps a row for every user that ever logged in. So the probes have two fixed names an edge (irisops-probe-edge1-a, -b).
 AUTH_FAILED means that the edge is up and does not let the probes in; that is neither green nor down.
@@ -55,6 +65,11 @@ func (c *Cluster) lookVerify(ctx context.Context, _ actions.Request) (actions.Re
 	for i, n := range edges {
 		wg.Go(func() { v.Edges[i] = c.tryEdge(ctx, n) })
 	}
+	cores := c.ByRole(CoreRole)
+	v.Cores = make([]CoreTest, len(cores))
+	for i, n := range cores {
+		wg.Go(func() { v.Cores[i] = c.tryCore(ctx, n) })
+	}
 	wg.Wait()
 	r := actions.Result{Level: c.concludeVerify(&v)}
 	r.Headline, r.Data = v.Verdict, v
@@ -62,11 +77,29 @@ func (c *Cluster) lookVerify(ctx context.Context, _ actions.Request) (actions.Re
 	for _, e := range v.Edges {
 		rows.Rows = append(rows.Rows, []string{e.Node, string(e.Result), e.Evidence})
 	}
+	for _, t := range v.Cores {
+		rows.Rows = append(rows.Rows, []string{t.Node, string(t.Result), t.Evidence})
+	}
+	rows.Title = ""
 	r.Sections = []actions.Section{rows}
 	if r.Level != actions.OK {
 		r.Next = []actions.Next{{Label: "Diagnose", Words: "diagnose"}}
 	}
 	return r, nil
+}
+
+func (c *Cluster) tryCore(ctx context.Context, n Node) CoreTest {
+	t := CoreTest{Node: n.Short, Result: actions.Critical}
+	ok, seen, err := c.ready(ctx, n)
+	switch {
+	case err != nil:
+		t.Evidence = c.mask.err(err)
+	case !ok:
+		t.Evidence = seen
+	default:
+		t.Passed, t.Result, t.Evidence = true, actions.OK, seen
+	}
+	return t
 }
 
 func (c *Cluster) tryEdge(ctx context.Context, n Node) EdgeTest {
@@ -121,7 +154,13 @@ func (c *Cluster) concludeVerify(v *Verification) actions.Level {
 			passed++
 		}
 	}
-	v.Passed = passed == len(v.Edges)
+	var deaf []string
+	for _, t := range v.Cores {
+		if !t.Passed {
+			deaf = append(deaf, t.Node)
+		}
+	}
+	v.Passed = passed == len(v.Edges) && len(deaf) == 0
 	all := "login and message verified on " + plural(len(v.Edges), "edge")
 	if len(v.Edges) > 1 {
 		all = fmt.Sprintf("login and message verified on all %d edges", len(v.Edges))
@@ -131,6 +170,13 @@ func (c *Cluster) concludeVerify(v *Verification) actions.Level {
 		some = fmt.Sprintf("; verified on %d of %d edges", passed, len(v.Edges))
 	}
 	switch {
+	case len(deaf) > 0:
+		v.Verdict = fmt.Sprintf("%s %s not serve", listed(deaf), verb(len(deaf), "does", "do"))
+		if len(down) > 0 {
+			v.Verdict += ", and no login and message on " + listed(down)
+		}
+		v.Verdict += some
+		return actions.Critical
 	case len(down) > 0:
 		v.Verdict = fmt.Sprintf("no login and message on %s%s", listed(down), some)
 		return actions.Critical

@@ -28,9 +28,22 @@ const (
 type Prober struct {
 	tokens map[string]string
 
-	mu    sync.Mutex
-	turns map[string]chan struct{} // by address
+	mu      sync.Mutex
+	turns   map[string]chan struct{} // by address
+	refused map[string]refusedProbe  // by address
 }
+
+// refusedProbe is an edge that would not let a probe in. On the real IRIS a
+// refused login ends the edge's acceptor with every connection that it had
+// accepted, so the same edge is not tried again for a while.
+type refusedProbe struct {
+	err   error
+	until time.Time
+}
+
+// noProbeAfterRefusal is how long an edge is left alone after it has refused a
+// probe.
+const noProbeAfterRefusal = 10 * time.Minute
 
 var _ cluster.Edge = (*Prober)(nil)
 
@@ -38,7 +51,7 @@ var _ cluster.Edge = (*Prober)(nil)
 // cluster whose IRIS demands them; IRIS wants the user's own name as the subject.
 // Users without one log in by name alone.
 func NewProber(tokens map[string]string) *Prober {
-	return &Prober{tokens: tokens, turns: map[string]chan struct{}{}}
+	return &Prober{tokens: tokens, turns: map[string]chan struct{}{}, refused: map[string]refusedProbe{}}
 }
 
 // Login implements cluster.Edge. The time is from the first packet to LOGIN_OK.
@@ -150,15 +163,40 @@ func (p *Prober) begin(ctx context.Context, addr string) (context.Context, func(
 // login dials and logs in, and says how long both took.
 func (p *Prober) login(ctx context.Context, addr, user string) (*Conn, time.Duration, error) {
 	began := time.Now()
+	if err := p.leftAlone(addr, began); err != nil {
+		return nil, 0, err
+	}
 	c, err := Dial(ctx, addr)
 	if err != nil {
 		return nil, 0, err
 	}
 	if err := c.Login(ctx, user, p.tokens[user]); err != nil {
 		c.Close()
+		p.remember(addr, err)
 		return nil, 0, err
 	}
 	return c, time.Since(began), nil
+}
+
+// leftAlone is why an edge is not to be probed now; nil if it may be.
+func (p *Prober) leftAlone(addr string, now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r, ok := p.refused[addr]
+	if !ok || !now.Before(r.until) {
+		return nil
+	}
+	return &actions.Error{Code: actions.CodeOf(r.err), Err: r.err,
+		Text: fmt.Sprintf("The edge at %s refused a probe, so it is left alone until %s UTC: a refused login can cost that edge its clients.", addr, r.until.UTC().Format("15:04:05"))}
+}
+
+func (p *Prober) remember(addr string, err error) {
+	if code := actions.CodeOf(err); code != actions.CodeAuthFailed && code != actions.CodeRateLimited {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused[addr] = refusedProbe{err, time.Now().Add(noProbeAfterRefusal)}
 }
 
 // attend acknowledges what arrives, until the connection has been silent for so

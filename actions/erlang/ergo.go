@@ -73,7 +73,11 @@ func startNode(ctx context.Context, creation uint32, routes *routes) (node.Node,
 }
 
 // nodeName never contains iris_core and never starts with core: by such names
-// IRIS picks cores among the nodes connected to it.
+// IRIS picks cores among the nodes connected to it. Its host is this one, so that
+// operators see whose bot is connected; nodes accept it whether their own names are
+// short or long. Two programs can have the same name only if they share a host name
+// and not the loopback interface, as in containers that were given the host's name:
+// a node then drops the older connection for the newer.
 func nodeName(host string, port int) string {
 	host = strings.Map(func(r rune) rune {
 		switch {

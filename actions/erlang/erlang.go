@@ -4,16 +4,16 @@
 // A Link is a hidden ergo node. The nodes it asks do not see it in nodes(), only
 // in nodes(hidden) while it is connected; global and Mnesia take no notice of it;
 // it stands in no epmd, accepts no connection, and runs no Erlang process that
-// could be reached. It connects when it is asked something, and disconnects once
-// nothing was asked for a while, because IRIS takes connected nodes into account
-// even where it should not.
+// could be reached. It connects when it is asked something, and disconnects a few
+// seconds later, because IRIS takes connected nodes into account even where it
+// should not.
 //
 // Ergo (2.2.4, tagged v1.999.224) gives the node, the dialling and the handshake
 // with the cookie; see ergo.go. The messages after the handshake are read and
 // written here (conn.go), for ergo's own reader and writer do not keep what this
 // program promises: they put no bound on a reply, which comes in fragments;
 // closing a connection while others send on it can block a sender for ever; and a
-// reply with a tuple as a map's key, or a string of 65,534 characters, ends the
+// reply with a binary as a map's key, or a string of 65,534 characters, ends the
 // connection. Here a reply too large is skipped, a reply that cannot be read fails
 // its own call only, and all terms arrive as package term describes them.
 package erlang
@@ -145,6 +145,9 @@ func (l *Link) ask(ctx context.Context, name string, what mfa, args []term.Term)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, l.opts.Call)
 		defer cancel()
+	}
+	if ctx.Err() != nil {
+		return nil, 0, cancelled(ctx)
 	}
 	for {
 		c, err := l.hold(ctx, name)

@@ -12,9 +12,12 @@ import (
 	"time"
 
 	"irisops/actions"
+	"irisops/actions/cluster"
 	"irisops/actions/erlang/epmd"
 	"irisops/actions/erlang/term"
 )
+
+var _ cluster.Erlang = (*Link)(nil)
 
 const long = 20 * time.Second // more than anything here takes
 
@@ -84,6 +87,17 @@ func TestTwoLinksCoexist(t *testing.T) {
 	want := fmt.Sprintf("['%s','%s']", one.Name(), two.Name())
 	if got := n.eval("lists:sort(nodes(hidden))"); got != want {
 		t.Errorf("nodes(hidden) is %s, want %s", got, want)
+	}
+}
+
+// IRIS takes a connected node for a core by its name: iris_core anywhere in it, or
+// core at its start.
+func TestNoNameIsACores(t *testing.T) {
+	for _, host := range []string{"h1", "h1.example.org", "iris_core", "core.iris_core1", "Ü b", ""} {
+		name := nodeName(host, firstPort)
+		if strings.Contains(name, "iris_core") || strings.HasPrefix(name, "core") || strings.Count(name, "@") != 1 {
+			t.Errorf("on host %q the link is called %s", host, name)
+		}
 	}
 }
 
@@ -258,6 +272,10 @@ func TestCloseEndsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls.Wait()
+	expired := within(t, 0)
+	if _, err := l.Ping(expired, n.name); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("without any time: %v", err)
+	}
 	if _, err := l.Ping(within(t, long), n.name); !errors.Is(err, errLinkClosed) {
 		t.Errorf("after Close: %v", err)
 	}

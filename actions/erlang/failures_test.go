@@ -86,8 +86,9 @@ func register(t *testing.T, name string, port int) {
 	if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(c, make([]byte, 6)); err != nil {
-		t.Fatal(err)
+	reply := make([]byte, 6) // tag, result, creation
+	if _, err := io.ReadFull(c, reply); err != nil || reply[1] != 0 {
+		t.Fatalf("epmd does not register %s: %v, %v", name, reply, err)
 	}
 }
 

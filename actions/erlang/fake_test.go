@@ -3,6 +3,7 @@ package erlang
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -173,7 +174,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 func TestBrokenHandshakes(t *testing.T) {
 	message := func(s string) []byte { return append(binary.BigEndian.AppendUint16(nil, uint16(len(s))), s...) }
 	status := message("sok")
-	for _, c := range []struct {
+	for i, c := range []struct {
 		name, code string
 		says       []byte
 		hangUp     bool
@@ -200,12 +201,13 @@ func TestBrokenHandshakes(t *testing.T) {
 				}
 				_, _ = io.Copy(io.Discard, nc)
 			})
-			register(t, "iris_broken", addr.Port)
+			short := fmt.Sprintf("iris_broken%d", i)
+			register(t, short, addr.Port)
 			limit := long
 			if c.code == actions.CodeHung {
 				limit = time.Second
 			}
-			_, err := newLink(t).Ping(within(t, limit), "iris_broken@127.0.0.1")
+			_, err := newLink(t).Ping(within(t, limit), short+"@127.0.0.1")
 			refused(t, err, c.code)
 		})
 	}

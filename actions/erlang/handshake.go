@@ -135,9 +135,7 @@ func (g *guard) Read(p []byte) (int, error) {
 		if err := g.proceed(); err != nil {
 			return 0, err
 		}
-		// All that ergo understands.
-		n = copy(message, "sok")
-		message = message[:n]
+		n = copy(message, "sok") // all that ergo understands
 	}
 	binary.BigEndian.PutUint16(p, uint16(n))
 	return 2 + n, nil

@@ -120,6 +120,9 @@ func (l *Link) attempt(ctx context.Context, name string, p *peer, a *attempt) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil && l.ctx.Err() != nil {
+		err = errLinkClosed
+	}
 	p.connecting = nil
 	if err == nil {
 		l.serving(name, p, c)

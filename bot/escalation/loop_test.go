@@ -323,7 +323,7 @@ func TestOneBadIncidentHoldsBackNobody(t *testing.T) {
 		spoil func(s *stage)
 		alarm string
 	}{
-		{"it cannot be written", func(s *stage) { s.bad = 2 }, "INC-2 cannot be written"},
+		{"it cannot be written", func(s *stage) { s.bad = map[uint64]bool{2: true} }, "INC-2 cannot be written"},
 		{"its pages cannot be worked out", func(s *stage) {
 			s.loop.Pages = func(inc incident.Incident, calls []incident.Call, now time.Time) []pager.Page {
 				if inc.Number == 2 {
@@ -347,6 +347,31 @@ func TestOneBadIncidentHoldsBackNobody(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestManyBadIncidentsHoldBackNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, func(s *stage) { s.bad = map[uint64]bool{} })
+		defer s.stop()
+		s.mu.Lock()
+		for n := range uint64(60) {
+			if n < hopeless || n%3 == 0 {
+				s.bad[n] = true
+			}
+		}
+		s.mu.Unlock()
+		good := 0
+		for n := uint64(1); n < 60; n++ {
+			s.declare(n, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+			if !s.bad[n] {
+				good++
+			}
+		}
+		pass(time.Minute)
+		if got := len(s.paged()); got != good {
+			t.Errorf("%d of %d good ones fired", got, good)
+		}
+	})
 }
 
 func TestACallThatReachesNobodyIsLoud(t *testing.T) {
@@ -407,6 +432,24 @@ func TestNoPanicEndsTheLoop(t *testing.T) {
 		s.declare(1, runbookP0, time.Now())
 		pass(time.Hour)
 		want(t, "paged", s.paged(), "INC-1 P0/0m primary", "INC-1 P0/15m sre", "INC-1 P0/30m owner")
+	})
+}
+
+func TestAPanicThatLastsIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, func(s *stage) {
+			s.meanwhile = func(int, *memory) bool { panic("damaged page") }
+		})
+		defer s.stop()
+		s.declare(1, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+		pass(70*time.Second + time.Millisecond)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.tries != 11 {
+			t.Errorf("%d commits in ten seconds", s.tries)
+		}
+		alarms, _ := s.heard()
+		want(t, "alarms", alarms, "escalation broke, and tries again every second: panic: damaged page")
 	})
 }
 

@@ -24,7 +24,7 @@ type memory struct {
 
 	failDue    error
 	failCommit error
-	bad        uint64                             // the number of an incident that no commit takes
+	bad        map[uint64]bool                    // incidents that no commit takes
 	meanwhile  func(n int, m *memory) (gone bool) // called before the n-th commit, with the lock held
 	tries      int
 }
@@ -87,7 +87,7 @@ func (m *memory) Commit(ctx context.Context, changes ...change.Change) error {
 		return m.failCommit
 	}
 	for _, c := range changes {
-		if c.Incident.Number == m.bad {
+		if m.bad[c.Incident.Number] {
 			return fmt.Errorf("%s cannot be written", c.Incident.ID())
 		}
 		if m.incidents[c.Incident.Number].Version != c.Incident.Version {
@@ -202,6 +202,11 @@ func start(t *testing.T, change func(*stage)) *stage {
 		defer s.said.Unlock()
 		for _, c := range calls {
 			s.fired = append(s.fired, inc.ID()+" "+c.Step)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if kept := s.incidents[inc.Number].Version; inc.Version != kept {
+			t.Errorf("the listener heard of version %d of %s, the store has %d", inc.Version, inc.ID(), kept)
 		}
 	}
 	if change != nil {

@@ -25,6 +25,7 @@ var houses = map[string]string{
 	"actions/erlang/term": "pure",
 	"bot/access":          "pure",
 	"bot/change":          "pure",
+	"bot/slack/outbox":    "pure",
 	"bot/command":         "pure",
 	"bot/inbox":           "pure",
 	"bot/incident":        "pure",
@@ -43,6 +44,7 @@ var houses = map[string]string{
 	"actions/host":        "adapter",
 	"actions/lab":         "adapter",
 	"bot/console":         "adapter",
+	"bot/slack":           "adapter",
 	"store":               "adapter",
 
 	"actions/lab/labtest": "fake",

@@ -2,6 +2,7 @@ package term
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"regexp"
 	"slices"
@@ -197,7 +198,8 @@ func atomText(s string) string {
 }
 
 // floatText is the shortest text that reads back as f, written out or with an
-// exponent, whichever Erlang finds shorter.
+// exponent, whichever Erlang finds shorter; always with one from 2^53 on, where
+// digits before the point are no longer exact.
 func floatText(f float64) string {
 	s := strconv.FormatFloat(f, 'e', -1, 64)
 	mantissa, exponent, ok := strings.Cut(s, "e")
@@ -224,7 +226,7 @@ func floatText(f float64) string {
 	}
 	withExp += "e" + strconv.Itoa(exp)
 	switch {
-	case point <= 0 && 2-point > cost, point >= n && point-n+2 > cost:
+	case point <= 0 && 2-point > cost, point >= n && point-n+2 > cost, math.Abs(f) >= 1<<53:
 		return sign + withExp
 	case point <= 0:
 		return sign + "0." + strings.Repeat("0", -point) + digits

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,16 +91,31 @@ func up(o lab.Options, progress func(string)) (*lab.Lab, func() error, error) {
 	}, nil
 }
 
-// guard ends the lab's processes if this program ends without doing so: nothing
-// else would after a test that panics or runs out of time. A shell waits for the
-// end of a pipe whose other end only this program holds.
-func guard(l *lab.Lab) (release func(), err error) {
-	status, err := l.Status(context.Background())
-	if err != nil {
-		return nil, err
+// guarded names the lab's folder to a copy of the test program that guards it.
+const guarded = "IRISOPS_LABTEST_GUARD"
+
+// init makes a copy of the test program a guard before its tests begin: every
+// package that uses a lab has it, whatever its own TestMain does.
+func init() {
+	dir := os.Getenv(guarded)
+	if dir == "" {
+		return
 	}
-	cmd := exec.Command("sh", "-c", `cat >/dev/null; cd "$1" && sh scripts/stop.sh KILL; kill "$2"`,
-		"sh", l.Dir(), strconv.Itoa(status.EPMD))
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the program that is guarded ends
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if l, err := lab.Open(dir); err == nil {
+		_ = l.Down(ctx) // nobody is left to be told
+	}
+	os.Exit(0)
+}
+
+// guard ends the lab if this program ends without doing so: nothing else would
+// after a test that panics or runs out of time. A copy of the program waits for
+// the end of a pipe whose other end only this program holds.
+func guard(l *lab.Lab) (release func(), err error) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), guarded+"="+l.Dir())
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if _, err := cmd.StdinPipe(); err != nil {
@@ -110,8 +125,8 @@ func guard(l *lab.Lab) (release func(), err error) {
 		return nil, err
 	}
 	return func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the shell and its cat
-		_ = cmd.Wait()                                      // says only that it was killed
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // says only that it was killed
 	}, nil
 }
 

@@ -154,11 +154,12 @@ func (s *Server) serve(conn *net.UnixConn) {
 	}
 	c.id = "socket/" + caller + "/" + ask.ID
 	s.Bot.Join(c)
-	defer s.Bot.Leave(c)
 	out := s.Bot.Handle(context.Background(), inbox.Delivery{
 		ID: c.id, Via: "socket", Caller: caller, Text: ask.Text, Yes: ask.Yes, Received: time.Now().UTC(),
 	})
-	c.send(Answer{End: &End{Code: out.Wait()}})
+	code := out.Wait()
+	s.Bot.Leave(c)
+	c.send(Answer{End: &End{Code: code}})
 }
 
 // peer is who holds the other end: "unix:1000", from the kernel.

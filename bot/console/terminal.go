@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,9 @@ func (t *Terminal) Publish(_ context.Context, p bot.Post) error {
 	switch {
 	case !known:
 		return t.print(p.Key, t.head("irisops", p), t.body(p))
+	case t.live && t.last != p.Key && hasChecklist(p.Message):
+		// Work goes on: shown whole once more, so that it can be rewritten from here on.
+		return t.print(p.Key, strings.TrimSuffix(t.head("irisops", p), "\n")+"  edits "+path.Base(p.Key)+"\n", t.body(p))
 	case t.live && t.last == p.Key:
 		text := t.head("irisops", p) + t.body(p)
 		_, err := fmt.Fprintf(t.out, "\x1b[%dA\x1b[J%s", t.height, text)
@@ -74,6 +78,10 @@ func (t *Terminal) Publish(_ context.Context, p bot.Post) error {
 		head = strings.TrimSuffix(t.head("irisops", p), "\n") + "  edits " + path.Base(p.Key) + "\n"
 	}
 	return t.print("edits of "+p.Key, head, indent(strings.Join(lines, "\n")+"\n", t.margin(p)))
+}
+
+func hasChecklist(m message.Message) bool {
+	return slices.ContainsFunc(m.Blocks, func(b message.Block) bool { return b.Checklist != nil })
 }
 
 func withoutData(m message.Message) message.Message {

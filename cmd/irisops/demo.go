@@ -143,16 +143,18 @@ func prompt(ctx context.Context, l *lab.Lab, s streams) (err error) {
 		}
 	}()
 	fmt.Fprintf(s.out, `
-You are "operator" in #iris-ops; "second", "owner" and "guest" are here too.
-Try this:
-  status                                    everything is well
-  in another terminal:  kill -9 %s          edge1 dies (or: irisops lab kill edge1 --dir %s)
-  declare P0 "no clients can connect"       the clocks start, the first diagnosis follows
-  restart edge1, then confirm               see what will run; run it; see that it worked
-  recovered, then resolve, then timeline    proved, closed, written down
-  stop core                                 dangerous, so: as second approve
-  help, or help restart                     all the words
-quit ends the demo and the cluster.
+You are "operator" in #iris-ops; "second", "owner" and "guest" are here too. Try this:
+
+  status                               everything is well
+  kill -9 %-8s                     in another terminal: edge1 dies
+  declare P0 "no clients can connect"  the clocks start, the first diagnosis follows
+  restart edge1     then: confirm      see what will run, run it, see that it worked
+  recovered         then: resolve      proved and closed; timeline tells the story
+  stop core         then: as second approve     what is dangerous needs a second person
+  help              or:   help restart          all the words
+  quit                                 ends the demo and the cluster
+
+More to break things with, in another terminal: irisops lab pause edge2 --dir %s
 
 `, pidOf(ctx, l, "edge1"), l.Dir())
 	return terminal.Interact(ctx, s.in)

@@ -117,6 +117,23 @@ func (b *Bot) noteResult(ctx context.Context, number uint64, by string, kind inc
 	b.note(ctx, number, incident.Noted{By: by, Kind: kind, Text: string(kind) + ": " + r.Headline, Data: data})
 }
 
+// withCluster makes the message's buttons work on that cluster, where there are
+// several and no incident says which.
+func (b *Bot) withCluster(m message.Message, cluster Cluster) message.Message {
+	if len(b.Clusters) < 2 {
+		return m
+	}
+	buttons := make([]message.Button, len(m.Buttons))
+	for i, button := range m.Buttons {
+		if !strings.Contains(button.Words, "--incident") && !strings.Contains(button.Words, "REQ-") {
+			button.Words += " --cluster " + cluster.Name
+		}
+		buttons[i] = button
+	}
+	m.Buttons = buttons
+	return m
+}
+
 // withIncident makes the message's buttons work on that incident wherever they
 // are pressed.
 func withIncident(m message.Message, id string) message.Message {

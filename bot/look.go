@@ -41,7 +41,7 @@ func looking(action string) handler {
 		if action == "verify" && result.Level != actions.OK {
 			c.out.fail(ExitRefused)
 		}
-		c.replyIn(id, withIncident(ResultMessage(result), id))
+		c.replyIn(id, c.withCluster(withIncident(ResultMessage(result), id), cluster))
 		return nil
 	}
 }

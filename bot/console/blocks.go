@@ -124,7 +124,7 @@ func (r *renderer) code(text string) {
 
 func (r *renderer) fold(f message.Fold) {
 	if !r.All {
-		r.put(r.left+margin, r.left+margin+"   ", "(+ "+r.line(f.Title)+")", dim)
+		r.put(r.left+margin, r.left+margin+"   ", "(+ "+r.line(f.Title)+", shown with --all)", dim)
 		return
 	}
 	r.put(r.left+margin, r.left+margin, r.line(f.Title)+":", bold)

@@ -38,6 +38,8 @@ type Terminal struct {
 	last   string // key of the post that was printed last
 	height int    // its lines
 
+	unfolded string // the delivery whose answer is shown whole
+
 	began int64
 	count atomic.Uint64
 }
@@ -125,6 +127,7 @@ func (t *Terminal) body(p bot.Post) string {
 func (t *Terminal) narrow(p bot.Post) Style {
 	style := t.Style
 	style.Width -= len(t.margin(p))
+	style.All = style.All || t.unfolded != "" && p.Answers == t.unfolded
 	return style
 }
 
@@ -159,9 +162,15 @@ func (t *Terminal) Say(ctx context.Context, who, text string) int {
 }
 
 func (t *Terminal) handle(ctx context.Context, who, text string) *bot.Outcome {
+	id := fmt.Sprintf("terminal/%d/%d", t.began, t.count.Add(1))
+	text, all := Everything(text)
+	if all {
+		t.mu.Lock()
+		t.unfolded = id
+		t.mu.Unlock()
+	}
 	return t.Bot.Handle(ctx, inbox.Delivery{
-		ID:  fmt.Sprintf("terminal/%d/%d", t.began, t.count.Add(1)),
-		Via: "terminal", Caller: "demo:" + who, Text: text, Received: time.Now().UTC(),
+		ID: id, Via: "terminal", Caller: "demo:" + who, Text: text, Received: time.Now().UTC(),
 	})
 }
 

@@ -35,8 +35,9 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 	var last []string              // keys in order of appearance
 	posts := map[string]bot.Post{} // the last state of each
 	style := styleOf(s.out)
-	style.All = c.All
-	code, err := console.Dial(ctx, path, command.Join(c.Words), c.Yes, func(p bot.Post) {
+	text, all := console.Everything(command.Join(c.Words))
+	style.All = c.All || all
+	code, err := console.Dial(ctx, path, text, c.Yes, func(p bot.Post) {
 		before, known := posts[p.Key]
 		if !known {
 			last = append(last, p.Key)

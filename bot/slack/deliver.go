@@ -1,0 +1,256 @@
+package slack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"irisops/bot/slack/outbox"
+)
+
+const (
+	refusedWait = time.Minute      // until a bot that was refused tries again
+	privateFor  = 10 * time.Minute // after that a private answer is no use any more
+)
+
+// headOf says where a post's thread begins. Where nobody has published the head
+// of its incident, it goes to the channel after a while.
+func (r *Room) headOf(p outbox.Post) (ts string, ready bool) {
+	if p.TS != "" || p.Thread != "" || p.Incident == "" || p.Parent || p.User != "" || p.Channel != r.Channel {
+		return p.Thread, true
+	}
+	h, ok, err := r.Outbox.PostOf(keyParent + p.Incident)
+	switch {
+	case err != nil:
+		r.Log.Error("the head of a thread could not be read", "incident", p.Incident, "err", err)
+		return "", false
+	case ok && h.TS != "" && h.Channel == p.Channel:
+		return h.TS, true
+	case ok && h.Channel == p.Channel && h.Failed == "":
+		return "", false
+	}
+	return "", time.Since(p.Created) >= headWait
+}
+
+// deliver makes one attempt to have Slack show a post as it should be.
+func (r *Room) deliver(ctx context.Context, j job) (s sent) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("panic while sending to Slack", "key", j.key, "panic", p, "stack", string(debug.Stack()))
+			s = sent{failed: true, doubt: true, wait: backoff(j.attempts)}
+		}
+		s.it = j.it
+	}()
+	p, ok, err := r.Outbox.PostOf(j.key)
+	if err != nil {
+		r.Log.Error("a message for Slack could not be read", "key", j.key, "err", err)
+		return sent{failed: true, wait: backoff(j.attempts)}
+	}
+	if !ok || !p.Pending() {
+		return sent{post: p}
+	}
+	if p.User != "" {
+		return r.deliverPrivate(ctx, p, j)
+	}
+	if p.TS != "" {
+		return r.edit(ctx, p, j)
+	}
+	if j.doubt {
+		found, err := r.find(ctx, p, j.thread)
+		if v, _ := judge(err); err != nil && (v == unsure || v == limited) {
+			return r.failed(p, j, err)
+		}
+		if found.ts != "" {
+			return r.shown(ctx, p, j, found.ts, found.hash)
+		}
+	}
+	ts, err := r.post(ctx, p, j.thread)
+	if err != nil {
+		return r.failed(p, j, err)
+	}
+	return r.shown(ctx, p, j, ts, p.Hash)
+}
+
+// post sends a new message. What Slack refuses for its looks is sent once more
+// as mere text.
+func (r *Room) post(ctx context.Context, p outbox.Post, thread string) (ts string, err error) {
+	said := render(p)
+	options := []slack.MsgOption{slack.MsgOptionText(said.Text, false), slack.MsgOptionBlocks(said.Blocks...)}
+	common := []slack.MsgOption{marked(p), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl()}
+	if thread != "" {
+		common = append(common, slack.MsgOptionTS(thread))
+		if p.Calls != "" { // there is no other channel where it could be heard
+			common = append(common, slack.MsgOptionBroadcast())
+		}
+	}
+	_, ts, err = r.api.PostMessageContext(ctx, p.Channel, append(options, common...)...)
+	switch v, _ := judge(err); {
+	case err != nil && v == unfit:
+		r.Log.Error("Slack refused how a message looks; it is sent as text", "key", p.Key, "err", err)
+		_, ts, err = r.api.PostMessageContext(ctx, p.Channel, append(common, slack.MsgOptionText(said.Text, false))...)
+	case err != nil && v == absent && thread != "":
+		r.Log.Warn("the thread of a message is gone; it is shown in the channel", "key", p.Key, "err", err)
+		return r.post(ctx, p, "")
+	}
+	return ts, err
+}
+
+func (r *Room) edit(ctx context.Context, p outbox.Post, j job) sent {
+	said := render(p)
+	_, _, _, err := r.api.UpdateMessageContext(ctx, p.Channel, p.TS,
+		slack.MsgOptionText(said.Text, false), slack.MsgOptionBlocks(said.Blocks...), marked(p))
+	switch v, _ := judge(err); {
+	case err != nil && v == unfit:
+		r.Log.Error("Slack refused how a message looks; it is sent as text", "key", p.Key, "err", err)
+		_, _, _, err = r.api.UpdateMessageContext(ctx, p.Channel, p.TS, slack.MsgOptionText(said.Text, false), slack.MsgOptionBlocks(), marked(p))
+	case err != nil && v == absent:
+		r.Log.Warn("a message was taken away in Slack; it is posted anew", "key", p.Key, "err", err)
+		err := r.amend(ctx, p.Key, func(q *outbox.Post) bool { q.TS, q.Shown = "", ""; return true })
+		if err != nil {
+			return sent{failed: true, wait: backoff(j.attempts)}
+		}
+		p.TS, p.Shown = "", ""
+		return sent{post: p}
+	}
+	if err != nil {
+		return r.failed(p, j, err)
+	}
+	s := r.shown(ctx, p, j, p.TS, p.Hash)
+	s.edited = true
+	return s
+}
+
+// shown records what Slack shows now.
+func (r *Room) shown(ctx context.Context, p outbox.Post, j job, ts, hash string) sent {
+	r.alarms.answered(p.Channel)
+	var now outbox.Post
+	err := r.amend(ctx, p.Key, func(q *outbox.Post) bool {
+		q.TS, q.Shown, q.Thread = ts, hash, j.thread
+		now = *q
+		return true
+	})
+	if err != nil {
+		r.Log.Error("what Slack shows could not be recorded; it is looked for later", "key", p.Key, "err", err)
+		return sent{failed: true, doubt: true, wait: backoff(j.attempts)}
+	}
+	return sent{post: now}
+}
+
+// amend changes a post even while the room stops.
+func (r *Room) amend(ctx context.Context, key string, change func(*outbox.Post) bool) error {
+	return r.Outbox.AmendPost(context.WithoutCancel(ctx), key, change)
+}
+
+func (r *Room) deliverPrivate(ctx context.Context, p outbox.Post, j job) sent {
+	if time.Since(p.Created) < privateFor {
+		if err := r.ephemeral(ctx, p); err != nil {
+			if v, _ := judge(err); v != useless && v != unfit && v != absent {
+				s := r.failed(p, j, err)
+				s.channel = 0
+				return s
+			}
+			r.Log.Warn("a person could not be answered privately", "user", p.User, "err", err)
+		} else {
+			r.alarms.answered(p.Channel)
+		}
+	}
+	if err := r.Outbox.ForgetPost(context.WithoutCancel(ctx), p.Key); err != nil {
+		r.Log.Error("a private answer could not be forgotten; it may come twice", "key", p.Key, "err", err)
+	}
+	return sent{}
+}
+
+// failed decides what to do about an attempt that failed.
+func (r *Room) failed(p outbox.Post, j job, err error) sent {
+	r.Log.Warn("Slack did not take a message", "key", p.Key, "attempt", j.attempts+1, "err", err)
+	v, wait := judge(err)
+	s := sent{failed: true, wait: max(wait, backoff(j.attempts))}
+	switch v {
+	case limited:
+		if wait == 0 {
+			wait = s.wait
+		}
+		s.wait = wait
+		if p.TS != "" {
+			s.edits = wait
+		} else {
+			s.channel = wait
+		}
+	case refused:
+		r.alarms.raise(whatRefused, err)
+		s.all, s.wait = refusedWait, 0
+	case closed:
+		r.alarms.raise(whatClosed(p.Channel), err)
+		s.channel, s.wait = refusedWait, 0
+	case unfit, absent, useless:
+		why := fmt.Sprintf("Slack does not take it: %v", err)
+		if err := r.amend(context.Background(), p.Key, func(q *outbox.Post) bool { q.Failed = why; return true }); err != nil {
+			return s
+		}
+		r.alarms.raise("A message could not be shown in Slack: "+p.Key, err)
+		p.Failed = why
+		return sent{post: p}
+	default:
+		r.alarms.unanswered(err)
+		s.doubt, s.channel = true, s.wait
+	}
+	return s
+}
+
+// What the bot posts carries its key, so that it can be found again after a
+// crash in the middle of posting: https://docs.slack.dev/messaging/message-metadata
+const metadataType = "irisops_post"
+
+func marked(p outbox.Post) slack.MsgOption {
+	return slack.MsgOptionMetadata(slack.SlackMetadata{EventType: metadataType, EventPayload: map[string]any{"key": p.Key, "hash": p.Hash}})
+}
+
+type sighting struct{ ts, hash string }
+
+// most pages of history that are read to find one message.
+const mostPages = 10
+
+// find looks whether an earlier attempt has posted p after all.
+func (r *Room) find(ctx context.Context, p outbox.Post, thread string) (sighting, error) {
+	oldest := strconv.FormatInt(p.Created.Add(-time.Minute).Unix(), 10) + ".000000"
+	self := r.me(ctx)
+	cursor := ""
+	for range mostPages {
+		messages, next, err := r.history(ctx, p.Channel, thread, oldest, cursor)
+		if err != nil {
+			return sighting{}, err
+		}
+		for _, m := range messages {
+			if m.Metadata.EventType != metadataType || m.Metadata.EventPayload["key"] != p.Key || self.bot != "" && m.BotID != self.bot {
+				continue
+			}
+			hash, _ := m.Metadata.EventPayload["hash"].(string)
+			return sighting{m.Timestamp, hash}, nil
+		}
+		if next == "" {
+			return sighting{}, nil
+		}
+		cursor = next
+	}
+	return sighting{}, errors.New("too much was said since to look for it")
+}
+
+func (r *Room) history(ctx context.Context, channel, thread, oldest, cursor string) ([]slack.Message, string, error) {
+	const limit = 200
+	if thread != "" {
+		messages, _, next, err := r.api.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			ChannelID: channel, Timestamp: thread, Oldest: oldest, Cursor: cursor, Limit: limit, IncludeAllMetadata: true})
+		return messages, next, err
+	}
+	page, err := r.api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+		ChannelID: channel, Oldest: oldest, Cursor: cursor, Limit: limit, IncludeAllMetadata: true})
+	if err != nil {
+		return nil, "", err
+	}
+	return page.Messages, page.ResponseMetaData.NextCursor, nil
+}

@@ -1,0 +1,153 @@
+package slack
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// arrival is one thing that a person typed or pressed, as Slack tells it. Only
+// the few fields that are used are read, so that a part of a message that the
+// library does not know cannot make it unreadable.
+type arrival struct {
+	address
+	text string
+}
+
+// slashPayload: https://docs.slack.dev/interactivity/implementing-slash-commands
+type slashPayload struct {
+	Channel string `json:"channel_id"`
+	User    string `json:"user_id"`
+	Text    string `json:"text"`
+	Trigger string `json:"trigger_id"`
+}
+
+// eventPayload: https://docs.slack.dev/reference/events/app_mention
+type eventPayload struct {
+	Authorizations []struct {
+		User string `json:"user_id"`
+	} `json:"authorizations"`
+	Event struct {
+		Type    string `json:"type"`
+		Subtype string `json:"subtype"`
+		User    string `json:"user"`
+		Bot     string `json:"bot_id"`
+		Text    string `json:"text"`
+		TS      string `json:"ts"`
+		Thread  string `json:"thread_ts"`
+		Channel string `json:"channel"`
+	} `json:"event"`
+}
+
+// clickPayload: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
+type clickPayload struct {
+	Type string `json:"type"`
+	User struct {
+		ID string `json:"id"`
+	} `json:"user"`
+	Channel struct {
+		ID string `json:"id"`
+	} `json:"channel"`
+	Container struct {
+		TS      string `json:"message_ts"`
+		Channel string `json:"channel_id"`
+		Thread  string `json:"thread_ts"`
+	} `json:"container"`
+	Message struct {
+		Thread string `json:"thread_ts"`
+	} `json:"message"`
+	Actions []struct {
+		Type   string `json:"type"`
+		ID     string `json:"action_id"`
+		Value  string `json:"value"`
+		Action string `json:"action_ts"`
+	} `json:"actions"`
+}
+
+// read makes an arrival of an envelope's payload. false: it is nothing that a
+// person said to the bot.
+func read(kind, envelope string, payload json.RawMessage) (a arrival, ok bool, err error) {
+	switch kind {
+	case "slash_commands":
+		a, ok, err = readSlash(envelope, payload)
+	case "events_api":
+		a, ok, err = readMention(payload)
+	case "interactive":
+		a, ok, err = readClick(payload)
+	}
+	if a.text == "" {
+		a.text = "help"
+	}
+	return a, ok, err
+}
+
+func readSlash(envelope string, payload json.RawMessage) (a arrival, ok bool, err error) {
+	var p slashPayload
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return a, false, err
+	}
+	if p.Trigger == "" {
+		p.Trigger = envelope
+	}
+	a = arrival{address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, strings.TrimSpace(p.Text)}
+	return a, p.Channel != "" && p.User != "", nil
+}
+
+func readMention(payload json.RawMessage) (a arrival, ok bool, err error) {
+	var p eventPayload
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return a, false, err
+	}
+	e := p.Event
+	self := ""
+	if len(p.Authorizations) > 0 {
+		self = p.Authorizations[0].User
+	}
+	if e.Type != "app_mention" || e.User == "" || e.User == self || e.Bot != "" || e.Channel == "" || e.TS == "" {
+		return a, false, nil // a bot that answers bots never ends
+	}
+	thread := e.Thread
+	if thread == e.TS {
+		thread = ""
+	}
+	a = arrival{address{channel: e.Channel, thread: thread, user: e.User, kind: byMention, what: e.TS}, withoutMention(e.Text, self)}
+	return a, true, nil
+}
+
+func readClick(payload json.RawMessage) (a arrival, ok bool, err error) {
+	var p clickPayload
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return a, false, err
+	}
+	if p.Type != "block_actions" || len(p.Actions) == 0 || p.User.ID == "" {
+		return a, false, nil
+	}
+	b := p.Actions[0]
+	if b.Type != "button" || b.Value == "" {
+		return a, false, nil
+	}
+	channel, thread := p.Container.Channel, p.Container.Thread
+	if channel == "" {
+		channel = p.Channel.ID
+	}
+	if thread == "" {
+		thread = p.Message.Thread
+	}
+	if thread == p.Container.TS {
+		thread = ""
+	}
+	what := strings.Join([]string{p.Container.TS, b.Action, b.ID}, "/")
+	return arrival{address{channel: channel, thread: thread, user: p.User.ID, kind: byClick, what: what}, b.Value}, channel != "", nil
+}
+
+var anyMention = regexp.MustCompile(`^\s*<@[A-Z0-9]+(\|[^>]*)?>[:,]?`)
+
+// withoutMention takes the bot's own name out of what was said to it: wherever
+// it stands, or at the beginning if it is not known.
+func withoutMention(text, self string) string {
+	if self == "" {
+		return strings.TrimSpace(anyMention.ReplaceAllString(text, ""))
+	}
+	own := regexp.MustCompile(`<@` + regexp.QuoteMeta(self) + `(\|[^>]*)?>[:,]?`)
+	return strings.TrimSpace(own.ReplaceAllString(text, " "))
+}

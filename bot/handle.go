@@ -58,14 +58,13 @@ type handler func(c *call) error
 // call is one delivery being carried out.
 type call struct {
 	*Bot
-	ctx     context.Context
-	out     *Outcome
-	d       inbox.Delivery
-	who     access.Person
-	spec    *command.Spec
-	args    actions.Args
-	now     time.Time
-	replied bool
+	ctx  context.Context
+	out  *Outcome
+	d    inbox.Delivery
+	who  access.Person
+	spec *command.Spec
+	args actions.Args
+	now  time.Time
 }
 
 // Handle takes one delivery: keeps it, carries it out once, and answers it. The

@@ -70,11 +70,10 @@ const VerificationHolds = 2 * time.Minute
 
 // Why an event is refused. The incident is then unchanged.
 var (
-	ErrOver          = errors.New("the incident is resolved already")
-	ErrNotVerified   = errors.New("clients are not verified to be served")
-	ErrReasonNeeded  = errors.New("a reason is needed")
-	ErrNothingToDo   = errors.New("nothing would change")
-	ErrUnknownChoice = errors.New("no such priority")
+	ErrOver         = errors.New("the incident is resolved already")
+	ErrNotVerified  = errors.New("clients are not verified to be served")
+	ErrReasonNeeded = errors.New("a reason is needed")
+	ErrNothingToDo  = errors.New("nothing would change")
 )
 
 // Declare makes a new incident. Its steps come from the escalation policy; those

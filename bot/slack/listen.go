@@ -169,7 +169,7 @@ func (l *Listener) take(ctx context.Context, client *socketmode.Client, req sock
 	go func() {
 		defer l.work.Done()
 		d, payload, fresh := l.keep(ctx, req)
-		if payload != nil || d.ID == "" || fresh != unkept {
+		if fresh != unkept {
 			if err := client.AckCtx(ctx, req.EnvelopeID, payload); err != nil {
 				l.room.Log.Warn("an acknowledgement could not be sent; Slack delivers again", "err", err)
 			}
@@ -198,7 +198,6 @@ func (l *Listener) keep(ctx context.Context, req socketmode.Request) (d inbox.De
 		if p := recover(); p != nil {
 			l.room.Log.Error("panic while something from Slack was taken", "panic", p, "stack", string(debug.Stack()))
 			f = unkept
-			d.ID = "?"
 		}
 	}()
 	a, ok, err := read(req.Type, req.EnvelopeID, req.Payload)

@@ -49,6 +49,7 @@ var houses = map[string]string{
 
 	"actions/lab/labtest": "fake",
 	"bot/pager/pagertest": "fake",
+	"bot/slack/slacktest": "fake",
 
 	"cmd/irisops":        "cmd",
 	"cmd/irisops/config": "cmd",

@@ -1,0 +1,289 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+type answer map[string]any
+
+func no(code string) answer { return answer{"ok": false, "error": code} }
+
+// methods are those that bot/slack may call.
+var methods = map[string]func(*Slack, *http.Request) answer{
+	"auth.test": func(*Slack, *http.Request) answer {
+		return answer{"ok": true, "url": "https://example.slack.com/", "team": "Example", "team_id": teamID, "user": "iris", "user_id": BotUser, "bot_id": botID}
+	},
+	"apps.connections.open": (*Slack).open,
+	"chat.postMessage":      (*Slack).postMessage,
+	"chat.update":           (*Slack).update,
+	"chat.postEphemeral":    (*Slack).postEphemeral,
+	"conversations.history": (*Slack).history,
+	"conversations.replies": (*Slack).replies,
+	"usergroups.users.list": (*Slack).members,
+}
+
+func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
+	method := strings.TrimPrefix(r.URL.Path, "/api/")
+	do := methods[method]
+	if do == nil {
+		s.wrong("a call of %s, which it does not know", method)
+		write(w, no("unknown_method"))
+		return
+	}
+	if err := r.ParseForm(); err != nil {
+		write(w, no("invalid_form_data"))
+		return
+	}
+	s.mu.Lock()
+	s.calls[method]++
+	var f fault
+	if queue := s.faults[method]; len(queue) > 0 {
+		f, s.faults[method] = queue[0], queue[1:]
+	}
+	refusal := s.refusal
+	s.mu.Unlock()
+	switch {
+	case f.status != 0:
+		for name, value := range f.header {
+			w.Header().Set(name, value)
+		}
+		w.WriteHeader(f.status)
+		return
+	case f.code != "":
+		write(w, no(f.code))
+		return
+	case refusal != "":
+		write(w, no(refusal))
+		return
+	}
+	if code := s.authorized(method, r); code != "" {
+		s.wrong("%s with a wrong token: %s", method, code)
+		write(w, no(code))
+		return
+	}
+	a := do(s, r)
+	if f.hangup {
+		if h, ok := w.(http.Hijacker); ok {
+			if c, _, err := h.Hijack(); err == nil {
+				c.Close()
+			}
+		}
+		return
+	}
+	write(w, a)
+}
+
+func write(w http.ResponseWriter, a answer) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	_ = json.NewEncoder(w).Encode(a) // a client that has gone is its own affair
+}
+
+func (s *Slack) authorized(method string, r *http.Request) string {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if token == "" {
+		token = r.Form.Get("token")
+	}
+	want := BotToken
+	if method == "apps.connections.open" {
+		want = AppToken
+	}
+	switch token {
+	case want:
+		return ""
+	case "":
+		return "not_authed"
+	case AppToken, BotToken:
+		return "not_allowed_token_type"
+	}
+	return "invalid_auth"
+}
+
+// content reads and checks text and blocks. A content that Slack would refuse
+// fails the test.
+func (s *Slack) content(r *http.Request) (text string, blocks []any, bad answer) {
+	text = r.Form.Get("text")
+	if raw := r.Form.Get("blocks"); raw != "" {
+		if err := json.Unmarshal([]byte(raw), &blocks); err != nil {
+			s.wrong("blocks that are no JSON: %v", err)
+			return "", nil, no("invalid_blocks_format")
+		}
+	}
+	if text == "" {
+		s.wrong("a message without text: nothing for notifications and screen readers")
+		return "", nil, no("no_text")
+	}
+	if code, problems := Check(text, blocks); code != "" {
+		s.wrong("%s: %s", code, strings.Join(problems, "; "))
+		return "", nil, answer{"ok": false, "error": code, "response_metadata": answer{"messages": problems}}
+	}
+	return text, blocks, nil
+}
+
+// writable says why the bot cannot write in a channel.
+func (s *Slack) writable(id string) string {
+	c := s.channels[id]
+	switch {
+	case c == nil:
+		return "channel_not_found"
+	case !c.members[BotUser]:
+		return "not_in_channel"
+	}
+	return ""
+}
+
+func (s *Slack) postMessage(r *http.Request) answer {
+	text, blocks, bad := s.content(r)
+	if bad != nil {
+		return bad
+	}
+	var metadata any
+	if raw := r.Form.Get("metadata"); raw != "" {
+		if err := json.Unmarshal([]byte(raw), &metadata); err != nil {
+			return no("invalid_metadata_format")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, thread := r.Form.Get("channel"), r.Form.Get("thread_ts")
+	if code := s.writable(id); code != "" {
+		return no(code)
+	}
+	if thread != "" {
+		head := s.message(id, thread)
+		if head == nil || head.Thread != "" {
+			return no("thread_not_found")
+		}
+	}
+	m := &Message{Channel: id, TS: s.next(), Thread: thread, User: BotUser, Bot: true, Text: text, Blocks: blocks, metadata: metadata,
+		broadcast: r.Form.Get("reply_broadcast") == "true"}
+	m.states = []string{shown(text, blocks)}
+	s.channels[id].messages = append(s.channels[id].messages, m)
+	s.touch()
+	return answer{"ok": true, "channel": id, "ts": m.TS, "message": m.json(true)}
+}
+
+func (s *Slack) update(r *http.Request) answer {
+	text, blocks, bad := s.content(r)
+	if bad != nil {
+		return bad
+	}
+	if !r.Form.Has("blocks") {
+		s.wrong("chat.update without blocks keeps the old ones")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ts := r.Form.Get("channel"), r.Form.Get("ts")
+	if code := s.writable(id); code != "" {
+		return no(code)
+	}
+	m := s.message(id, ts)
+	switch {
+	case m == nil:
+		return no("message_not_found")
+	case !m.Bot:
+		return no("cant_update_message")
+	}
+	if since := time.Since(m.edited); since < editEvery-100*time.Millisecond {
+		s.t.Errorf("slacktest: %s was edited again after %s: %s", ts, since.Round(time.Millisecond), text)
+	}
+	m.Text, m.Blocks, m.edited, m.Edits = text, blocks, time.Now(), m.Edits+1
+	m.states = append(m.states, shown(text, blocks))
+	if raw := r.Form.Get("metadata"); raw != "" {
+		var metadata any
+		if json.Unmarshal([]byte(raw), &metadata) == nil {
+			m.metadata = metadata
+		}
+	}
+	s.touch()
+	return answer{"ok": true, "channel": id, "ts": ts, "text": text, "message": m.json(true)}
+}
+
+func (s *Slack) postEphemeral(r *http.Request) answer {
+	text, blocks, bad := s.content(r)
+	if bad != nil {
+		return bad
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := r.Form.Get("channel")
+	if code := s.writable(id); code != "" {
+		return no(code)
+	}
+	s.ephemerals = append(s.ephemerals, &Ephemeral{Channel: id, Thread: r.Form.Get("thread_ts"), User: r.Form.Get("user"), Text: text, Blocks: blocks})
+	s.touch()
+	return answer{"ok": true, "message_ts": s.next()}
+}
+
+// json is the message as the Web API and payloads show it.
+func (m *Message) json(metadata bool) answer {
+	a := answer{"type": "message", "user": m.User, "text": m.Text, "ts": m.TS, "team": teamID}
+	if m.Bot {
+		a["bot_id"], a["app_id"], a["blocks"] = botID, appID, m.Blocks
+	}
+	if m.Thread != "" {
+		a["thread_ts"] = m.Thread
+	}
+	if metadata && m.metadata != nil {
+		a["metadata"] = m.metadata
+	}
+	return a
+}
+
+func (s *Slack) history(r *http.Request) answer {
+	return s.read(r, func(m *Message) bool { return m.Thread == "" || m.broadcast })
+}
+
+func (s *Slack) replies(r *http.Request) answer {
+	ts := r.Form.Get("ts")
+	return s.read(r, func(m *Message) bool { return m.TS == ts || m.Thread == ts })
+}
+
+// read pages through a channel, newest first, two at a time whatever is asked
+// for: Slack may give fewer than asked for.
+func (s *Slack) read(r *http.Request, in func(*Message) bool) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := r.Form.Get("channel")
+	if code := s.writable(id); code != "" {
+		return no(code)
+	}
+	oldest, _ := strconv.ParseFloat(r.Form.Get("oldest"), 64)
+	skip, _ := strconv.Atoi(r.Form.Get("cursor"))
+	all := s.channels[id].messages
+	messages := []any{}
+	seen := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		ts, _ := strconv.ParseFloat(all[i].TS, 64)
+		if !in(all[i]) || ts < oldest {
+			continue
+		}
+		if seen++; seen <= skip {
+			continue
+		}
+		if len(messages) == 20 {
+			return answer{"ok": true, "messages": messages, "has_more": true, "response_metadata": answer{"next_cursor": fmt.Sprint(skip + 20)}}
+		}
+		messages = append(messages, all[i].json(flag(r, "include_all_metadata")))
+	}
+	return answer{"ok": true, "messages": messages, "has_more": false}
+}
+
+func flag(r *http.Request, name string) bool {
+	v := r.Form.Get(name)
+	return v == "1" || v == "true"
+}
+
+func (s *Slack) members(r *http.Request) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	users, ok := s.groups[r.Form.Get("usergroup")]
+	if !ok {
+		return no("no_such_subteam")
+	}
+	return answer{"ok": true, "users": users}
+}

@@ -1,0 +1,153 @@
+package slacktest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// waitFor waits until is holds; it is called with mu held. Not more than the
+// workspace's patience.
+func (s *Slack) waitFor(what string, is func() bool) {
+	s.t.Helper()
+	deadline := time.NewTimer(s.patience)
+	defer deadline.Stop()
+	for {
+		s.mu.Lock()
+		ok, changed := is(), s.changed
+		s.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			s.t.Fatalf("slacktest: no %s within %s. There is:\n%s", what, s.patience, s.Transcript())
+		}
+	}
+}
+
+// Patience sets how long is waited for what is expected; 10 s if never set.
+func (s *Slack) Patience(d time.Duration) { s.patience = d }
+
+func has(text string, parts []string) bool {
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// expect waits for a message of the bot that was not expected before.
+func (s *Slack) expect(what string, in func(*Message) bool, parts []string) *Message {
+	s.t.Helper()
+	var found *Message
+	s.waitFor(fmt.Sprintf("message %s with %q", what, parts), func() bool {
+		for _, m := range s.all() {
+			if !m.expected && in(m) && has(m.states[0], parts) {
+				found = m
+				m.expected = true
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// ExpectPost waits for a new message in the channel itself whose first state had
+// all the parts.
+func (s *Slack) ExpectPost(channel string, parts ...string) *Message {
+	s.t.Helper()
+	return s.expect("in "+channel, func(m *Message) bool { return m.Channel == channel && m.Thread == "" }, parts)
+}
+
+// ExpectInThread waits for a new message in the thread of head.
+func (s *Slack) ExpectInThread(head *Message, parts ...string) *Message {
+	s.t.Helper()
+	return s.expect("in the thread of "+head.TS, func(m *Message) bool { return m.Channel == head.Channel && m.Thread == head.TS }, parts)
+}
+
+// ExpectEdited waits until the message says all the parts now, after an edit in
+// place.
+func (s *Slack) ExpectEdited(m *Message, parts ...string) {
+	s.t.Helper()
+	s.waitFor(fmt.Sprintf("edit of %q to %q", m.states[0], parts), func() bool { return m.Edits > 0 && has(shown(m.Text, m.Blocks), parts) })
+}
+
+// ExpectEphemeral waits for a message that only that person sees.
+func (s *Slack) ExpectEphemeral(user string, parts ...string) *Ephemeral {
+	s.t.Helper()
+	var found *Ephemeral
+	s.waitFor(fmt.Sprintf("private message to %s with %q", user, parts), func() bool {
+		for _, e := range s.ephemerals {
+			if !e.expected && e.User == user && has(shown(e.Text, e.Blocks), parts) {
+				found, e.expected = e, true
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// Shown is all that a person sees of a message now.
+func (s *Slack) Shown(m *Message) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return shown(m.Text, m.Blocks)
+}
+
+// quiet is how long nothing has to happen until nothing will.
+const quiet = 700 * time.Millisecond
+
+// NothingElse waits until all is quiet, and fails the test for every message
+// that was not expected.
+func (s *Slack) NothingElse() {
+	s.t.Helper()
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	for settled := false; !settled; {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+			timer.Reset(quiet)
+		case <-timer.C:
+			settled = true
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.all() {
+		if !m.expected {
+			s.t.Errorf("slacktest: unexpected in %s (thread %q):\n%s", m.Channel, m.Thread, m.states[0])
+		}
+	}
+	for _, e := range s.ephemerals {
+		if !e.expected {
+			s.t.Errorf("slacktest: unexpected private message to %s:\n%s", e.User, shown(e.Text, e.Blocks))
+		}
+	}
+	for _, d := range s.deliveries {
+		if d.acks == 0 {
+			s.t.Errorf("slacktest: a %s was never acknowledged", d.kind)
+		}
+	}
+}
+
+// Transcript is everything that was said, for a test that fails.
+func (s *Slack) Transcript() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var b strings.Builder
+	for _, m := range s.all() {
+		fmt.Fprintf(&b, "--- %s %s thread %q, %d edits\n%s\n", m.Channel, m.TS, m.Thread, m.Edits, shown(m.Text, m.Blocks))
+	}
+	for _, e := range s.ephemerals {
+		fmt.Fprintf(&b, "--- only for %s\n%s\n", e.User, shown(e.Text, e.Blocks))
+	}
+	return b.String()
+}

@@ -1,0 +1,250 @@
+package slacktest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// conn is one Socket Mode connection.
+type conn struct {
+	ws     *websocket.Conn
+	mu     sync.Mutex // for writing
+	ending bool       // it was told to go
+}
+
+func (c *conn) send(frame answer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ws.WriteJSON(frame)
+}
+
+// open hands out the address of a socket, good for one connection.
+func (s *Slack) open(*http.Request) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock++
+	ticket := fmt.Sprintf("ticket-%d", s.clock)
+	s.tickets[ticket] = true
+	return answer{"ok": true, "url": strings.Replace(s.server.URL, "http://", "ws://", 1) + "/link/?ticket=" + ticket + "&app_id=" + appID}
+}
+
+func (s *Slack) serveSocket(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	ticket := r.URL.Query().Get("ticket")
+	good := s.tickets[ticket]
+	delete(s.tickets, ticket)
+	s.mu.Unlock()
+	if !good {
+		http.Error(w, "ticket", http.StatusNotFound)
+		return
+	}
+	ws, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	c := &conn{ws: ws}
+	defer s.drop(c)
+	// https://docs.slack.dev/apis/events-api/using-socket-mode
+	err = c.send(answer{"type": "hello", "num_connections": 1, "connection_info": answer{"app_id": appID},
+		"debug_info": answer{"host": "applink-test", "build_number": 1, "approximate_connection_time": 18060}})
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	s.conns = append(s.conns, c)
+	s.touch()
+	s.mu.Unlock()
+	stop := make(chan struct{})
+	defer close(stop)
+	go c.ping(stop)
+	for {
+		var frame map[string]any
+		if err := ws.ReadJSON(&frame); err != nil {
+			return
+		}
+		s.acknowledged(frame)
+	}
+}
+
+func (c *conn) ping(stop chan struct{}) {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+			_ = c.ws.WriteControl(websocket.PingMessage, []byte("ping"), time.Now().Add(time.Second)) // the reader sees the end
+		}
+	}
+}
+
+func (s *Slack) drop(c *conn) {
+	c.ws.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns = slices.DeleteFunc(s.conns, func(o *conn) bool { return o == c })
+	s.touch()
+}
+
+// Disconnect tells every connection to go, as Slack does a few times a day:
+// "warning" ten seconds before, "refresh_requested" at once.
+func (s *Slack) Disconnect(reason string) {
+	s.mu.Lock()
+	conns := slices.Clone(s.conns)
+	for _, c := range conns {
+		c.ending = true
+	}
+	for _, d := range s.deliveries {
+		d.disturbed = true
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		_ = c.send(answer{"type": "disconnect", "reason": reason, "debug_info": answer{"host": "applink-test"}}) // it may have gone by itself
+	}
+}
+
+// Cut breaks every connection without a word.
+func (s *Slack) Cut() {
+	s.mu.Lock()
+	conns := slices.Clone(s.conns)
+	for _, d := range s.deliveries {
+		d.disturbed = true
+	}
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.ws.Close()
+	}
+}
+
+// Delivery is one thing that was delivered to the bot.
+type Delivery struct {
+	slack     *Slack
+	kind      string
+	accepts   bool
+	payload   answer
+	user      string
+	channel   string
+	sent      time.Time
+	attempts  int
+	acks      int
+	took      time.Duration
+	response  map[string]any
+	disturbed bool // a connection ended on the way
+	doubled   bool
+}
+
+// deliver sends an envelope to one of the connections, and again every 4 seconds
+// until it is acknowledged.
+func (s *Slack) deliver(kind string, accepts bool, user, channel string, payload answer) *Delivery {
+	s.t.Helper()
+	d := &Delivery{slack: s, kind: kind, accepts: accepts, payload: payload, user: user, channel: channel, sent: time.Now()}
+	s.waitFor("a connection", func() bool { return slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.ending }) })
+	s.mu.Lock()
+	d.doubled, s.twice = s.twice, false
+	s.mu.Unlock()
+	d.again("")
+	if d.doubled {
+		d.again("timeout")
+	}
+	go d.insist()
+	return d
+}
+
+// insist delivers again what is not acknowledged, as long as the test runs.
+func (d *Delivery) insist() {
+	for range 3 {
+		timer := time.NewTimer(again)
+		select {
+		case <-timer.C:
+		case <-d.slack.t.Context().Done():
+			timer.Stop()
+			return
+		}
+		d.slack.mu.Lock()
+		over := d.acks > 0 || d.slack.closed
+		d.slack.mu.Unlock()
+		if over {
+			return
+		}
+		d.again("timeout")
+	}
+}
+
+// Again delivers it once more, with an envelope of its own but the same content:
+// Slack's retry after it has lost an acknowledgement.
+func (d *Delivery) Again() { d.again("timeout") }
+
+func (d *Delivery) again(reason string) {
+	s := d.slack
+	s.mu.Lock()
+	s.clock++
+	envelope := fmt.Sprintf("envelope-%d", s.clock)
+	s.deliveries[envelope] = d
+	attempt := d.attempts
+	d.attempts++
+	var to *conn
+	for _, c := range s.conns {
+		if !c.ending {
+			to = c
+		}
+	}
+	s.mu.Unlock()
+	frame := answer{"envelope_id": envelope, "type": d.kind, "accepts_response_payload": d.accepts, "payload": d.payload}
+	if d.kind == "events_api" {
+		frame["retry_attempt"], frame["retry_reason"] = attempt, reason
+	}
+	if to == nil || to.send(frame) != nil {
+		s.mu.Lock()
+		d.disturbed = true
+		s.mu.Unlock()
+	}
+}
+
+// acknowledged reads an acknowledgement as a plain map.
+func (s *Slack) acknowledged(frame map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, _ := frame["envelope_id"].(string)
+	d := s.deliveries[id]
+	for _, key := range slices.Sorted(maps.Keys(frame)) {
+		if key != "envelope_id" && key != "payload" {
+			s.t.Errorf("slacktest: an acknowledgement with %q", key)
+		}
+	}
+	if d == nil {
+		s.t.Errorf("slacktest: an acknowledgement of %q, which was never sent", id)
+		return
+	}
+	if d.acks++; d.acks == 1 {
+		d.took = time.Since(d.sent)
+	}
+	if response, ok := frame["payload"].(map[string]any); ok && d.response == nil {
+		if !d.accepts {
+			s.t.Errorf("slacktest: an answer in the acknowledgement of %s, which takes none", d.kind)
+		}
+		d.response = response
+		text, _ := response["text"].(string)
+		s.ephemerals = append(s.ephemerals, &Ephemeral{Channel: d.channel, User: d.user, Text: text})
+	}
+	s.touch()
+}
+
+// Response is what the acknowledgement showed to the person.
+func (d *Delivery) Response() string {
+	d.slack.mu.Lock()
+	defer d.slack.mu.Unlock()
+	body, err := json.Marshal(d.response)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}

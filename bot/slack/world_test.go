@@ -1,0 +1,263 @@
+package slack_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"irisops/actions"
+	"irisops/bot"
+	"irisops/bot/access"
+	"irisops/bot/escalation"
+	"irisops/bot/incident"
+	"irisops/bot/oncall"
+	"irisops/bot/slack"
+	"irisops/bot/slack/slacktest"
+	"irisops/store"
+)
+
+const (
+	ops    = "C0OPS"
+	onCall = "C0ONCALL"
+	// people
+	operator = "U01"
+	owner    = "U02"
+	second   = "U03"
+	guest    = "U04"
+	stranger = "U99"
+)
+
+func policy() access.Policy {
+	return access.Policy{
+		People: []access.Person{
+			{ID: "operator", Slack: operator, Roles: []access.Role{access.Operator, access.Approver}},
+			{ID: "second", Slack: second, Roles: []access.Role{access.Operator, access.Approver}},
+			{ID: "owner", Slack: owner, Roles: []access.Role{access.Approver, access.Owner}},
+			{ID: "guest", Slack: guest, Roles: []access.Role{access.Viewer}},
+		},
+		Groups: map[access.Role]string{access.Responder: "S0TEAM"},
+	}
+}
+
+// life is one life of irisops: the bot with a real store, in the fake Slack.
+type life struct {
+	db       *store.DB
+	bot      *bot.Bot
+	room     *slack.Room
+	listener *slack.Listener
+	alarms   *alarms
+}
+
+// alarms are what people were told beside Slack.
+type alarms struct {
+	mu   sync.Mutex
+	all  []string
+	told chan string
+}
+
+func (a *alarms) tell(what string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all = append(a.all, fmt.Sprintf("%s: %v", what, err))
+	select {
+	case a.told <- what:
+	default:
+	}
+}
+
+func (a *alarms) said(what string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return strings.Contains(strings.Join(a.all, "\n"), what)
+}
+
+type setting struct {
+	dir      string
+	api      string
+	clusters []bot.Cluster
+	steps    []escalation.PolicyStep
+	onCall   string
+	log      *slog.Logger
+	options  store.Options
+}
+
+func begin(s setting) (l *life, err error) {
+	l = &life{alarms: &alarms{told: make(chan string, 100)}}
+	if l.db, err = store.Open(filepath.Join(s.dir, "irisops.db"), s.options); err != nil {
+		return nil, err
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	l.room, err = slack.NewRoom(slack.Options{
+		BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, API: s.api,
+		Channel: ops, OnCallChannel: s.onCall, People: policy(), Outbox: l.db, Alarm: l.alarms.tell, Log: s.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.steps == nil {
+		s.steps = []escalation.PolicyStep{{Role: "primary"}, {After: time.Hour, Role: "sre"}}
+	}
+	l.bot, err = bot.New(bot.Options{
+		Store: l.db, Access: policy(), Groups: l.room.Groups, Log: s.log,
+		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
+		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: s.steps}, incident.P1: {Respond: 15 * time.Minute}},
+		Clusters: s.clusters, Rooms: []bot.Room{l.room},
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.listener = slack.NewListener(l.room, l.bot)
+	if err := l.room.Start(); err != nil {
+		return nil, err
+	}
+	if err := l.bot.Start(context.Background()); err != nil {
+		return nil, err
+	}
+	return l, l.listener.Start()
+}
+
+func (l *life) end() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(l.listener.Stop(ctx), l.bot.Stop(ctx), l.room.Stop(ctx), l.db.Close())
+}
+
+// live begins a life that ends with the test.
+func live(t *testing.T, s setting) *life {
+	t.Helper()
+	if s.dir == "" {
+		s.dir = t.TempDir()
+	}
+	if os.Getenv("SLACK_TEST_LOG") != "" {
+		s.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	l, err := begin(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.end(); err != nil && !t.Failed() {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+// cluster is one core and two edges whose state the test sets.
+type cluster struct {
+	mu    sync.Mutex
+	state map[string]string
+	acts  string        // file in which each step leaves a line
+	slow  chan struct{} // a step waits for it; nil: none waits
+}
+
+func newCluster() *cluster {
+	return &cluster{state: map[string]string{"core": "up", "edge1": "up", "edge2": "up"}}
+}
+
+func (c *cluster) set(node, state string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state[node] = state
+}
+
+func (c *cluster) down() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var nodes []string
+	for _, n := range []string{"core", "edge1", "edge2"} {
+		if c.state[n] != "up" {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+func (c *cluster) summary(context.Context) (actions.Level, string) {
+	if bad := c.down(); len(bad) > 0 {
+		return actions.Critical, strings.Join(bad, ", ") + " down"
+	}
+	return actions.OK, "all 3 nodes answer"
+}
+
+func (c *cluster) served() []bot.Cluster {
+	return []bot.Cluster{{Name: "main", Actions: c.actions(), Summary: c.summary}}
+}
+
+func (c *cluster) actions() []actions.Action {
+	target := actions.Param{Name: "target", Kind: actions.Target, Doc: "a node, a role, or all", Example: "edge1"}
+	return []actions.Action{
+		{Name: "diagnose", Summary: "what is wrong", Example: "diagnose", Look: func(context.Context, actions.Request) (actions.Result, error) {
+			level, text := c.summary(context.Background())
+			r := actions.Result{Level: level, Headline: text}
+			for _, n := range c.down() {
+				r.Sections = append(r.Sections, actions.Section{Rows: [][]string{{"critical", n, "no process, port refuses"}}})
+				r.Next = append(r.Next, actions.Next{Label: "Restart " + n, Words: "restart " + n})
+			}
+			return r, nil
+		}},
+		{Name: "verify", Summary: "can clients log in", Example: "verify", Look: func(context.Context, actions.Request) (actions.Result, error) {
+			if bad := c.down(); len(bad) > 0 {
+				return actions.Result{Level: actions.Critical, Headline: strings.Join(bad, ", ") + " refuses logins"}, nil
+			}
+			return actions.Result{Level: actions.OK, Headline: "2 of 2 edges let clients in and deliver"}, nil
+		}},
+		{Name: "restart", Summary: "stop and start", Example: "restart edge1", Params: []actions.Param{target}, Plan: c.plan("Restart", "up")},
+		{Name: "stop", Summary: "stop", Example: "stop edge1", Params: []actions.Param{target}, Plan: c.plan("Stop", "down")},
+	}
+}
+
+func (c *cluster) plan(verb, to string) func(context.Context, actions.Request) (actions.Plan, error) {
+	return func(_ context.Context, req actions.Request) (actions.Plan, error) {
+		node := req.Args["target"]
+		c.mu.Lock()
+		_, known := c.state[node]
+		c.mu.Unlock()
+		if !known {
+			return actions.Plan{}, &actions.Error{Code: actions.CodeNoSuchNode, Text: fmt.Sprintf("main has no node %q.", node), Hint: "Say one of: core, edge1, edge2."}
+		}
+		p := actions.Plan{Title: verb + " " + node, Class: actions.Do, Why: node + " is one of two edges", Targets: []string{"main/" + node},
+			Preview: []string{"make start_" + node}}
+		if node == "core" {
+			p.Class, p.Why = actions.Harm, "core is the last live core"
+		}
+		p.Steps = []actions.Step{c.step("stop "+node, "pid 4711 is gone", node, "down")}
+		if to == "up" {
+			p.Steps = append(p.Steps, c.step("start "+node, "pid 4712", node, "up"))
+		}
+		return p, nil
+	}
+}
+
+func (c *cluster) step(name, evidence, node, to string) actions.Step {
+	return actions.Step{Name: name, Describe: "exact pid", Perform: func(ctx context.Context) (string, error) {
+		if c.acts != "" {
+			f, err := os.OpenFile(c.acts, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			if err != nil {
+				return "", err
+			}
+			defer f.Close()
+			if _, err := fmt.Fprintln(f, name); err != nil {
+				return "", err
+			}
+		}
+		if c.slow != nil {
+			select {
+			case <-c.slow:
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		}
+		c.set(node, to)
+		return evidence, nil
+	}}
+}

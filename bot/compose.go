@@ -62,6 +62,9 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 		Level: message.Critical,
 		Title: fmt.Sprintf("%s %s %s: %s", inc.ID(), inc.Priority, inc.State, inc.Title),
 	}
+	if inc.Priority == incident.P2 || inc.Priority == incident.P3 {
+		m.Level = message.Warn
+	}
 	fields := []message.Field{{Name: "Declared", Value: b.clock(inc.DeclaredAt, now) + " by " + inc.DeclaredBy}}
 	owner := "nobody yet"
 	if inc.AckedBy != "" {

@@ -30,7 +30,7 @@ func (b *Bot) makeClocks() {
 			return b.OnCall.Pages(inc.ID(), calls, now)
 		},
 		Fired: b.fired,
-		Alarm: func(err error) { b.alarm("Escalation steps are due and cannot be recorded", err) },
+		Alarm: func(err error) { b.alarm("Escalation needs attention", err) },
 		Log:   b.log,
 	}
 	b.drain = &pager.Drain{
@@ -97,6 +97,9 @@ func (conversation) Channel() string { return "conversation" }
 // Send implements pager.Sender: a loud line in the incident's thread and in the
 // on-call channel.
 func (s conversation) Send(ctx context.Context, p pager.Page) error {
+	if err := ctx.Err(); err != nil {
+		return pager.Retry(err)
+	}
 	m := message.Message{Level: message.Page, Buttons: pageButtons(p),
 		Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, p.Words())}
 	for _, r := range s.rooms() {

@@ -231,13 +231,23 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// each runs f for every cluster at once, and waits.
+// each runs f for every cluster at once, and waits. A panic of f is the
+// caller's, which knows what to do about it.
 func each(ctx context.Context, clusters []Cluster, f func(ctx context.Context, i int, c Cluster)) {
 	var all sync.WaitGroup
+	panics := make([]any, len(clusters))
 	for i, c := range clusters {
-		all.Go(func() { f(ctx, i, c) })
+		all.Go(func() {
+			defer func() { panics[i] = recover() }()
+			f(ctx, i, c)
+		})
 	}
 	all.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 }
 
 // addRuns lists the requests that wait, run, or were interrupted.

@@ -69,8 +69,8 @@ func TestHowAStepEnds(t *testing.T) {
 		outcome        string
 	}{
 		{"performed and seen", fine, func(context.Context) (string, error) { return "registered", nil },
-			"done: done done done", "pid 4711; registered", "all steps done: 3"},
-		{"performed, cannot be seen", fine, nil, "done: done done done", "pid 4711", "all steps done: 3"},
+			"done: done done done", "pid 4711; registered", "all 3 steps done"},
+		{"performed, cannot be seen", fine, nil, "done: done done done", "pid 4711", "all 3 steps done"},
 		{"fails", func(context.Context) (string, error) { return "pid 4711", boom }, fine,
 			"failed: done failed skipped", "pid 4711; exit status 2\nmake: *** [start_edge1] Error 1",
 			"failed at step 2 of 3 (the step): pid 4711; exit status 2"},

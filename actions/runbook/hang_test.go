@@ -146,6 +146,10 @@ func TestShutdown(t *testing.T) {
 		{"the step is cut off", after(time.Hour), 15 * time.Second,
 			"running: started pending", "unknown: unknown pending",
 			"irisops ended during step 1 of 2 (start edge1); whether it took effect is not known"},
+		{"the step is done in spite of being cut off", func(context.Context) (string, error) {
+			<-time.After(17 * time.Second)
+			return "there", nil
+		}, 17 * time.Second, "running: done pending", "unknown: done pending", "irisops ended between two steps; none was under way"},
 		{"the step pays no heed", func(ctx context.Context) (string, error) {
 			<-time.After(50 * time.Second)
 			return "", nil

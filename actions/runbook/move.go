@@ -78,10 +78,17 @@ func (r Run) ended(i int, out outcome, now time.Time) Run {
 		r.State, r.Outcome = Uncertain, fmt.Sprintf("%s ended unknown: %s", r.place(i), firstLine(s.Evidence))
 	case StepDone:
 		if r.next() == len(r.Steps) {
-			r.State, r.Ended, r.Outcome = Done, now, fmt.Sprintf("all steps done: %d", len(r.Steps))
+			r.State, r.Ended, r.Outcome = Done, now, allDone(len(r.Steps))
 		}
 	}
 	return r
+}
+
+func allDone(steps int) string {
+	if steps == 1 {
+		return "the one step is done"
+	}
+	return fmt.Sprintf("all %d steps done", steps)
 }
 
 // stopped: the run ends as state before step i starts. If that step was left

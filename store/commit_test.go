@@ -324,6 +324,12 @@ func TestOneBadChangeDoesNotHurtTheOthers(t *testing.T) {
 	audited(t, db, t0)
 }
 
+func TestEveryChangeIsFlushed(t *testing.T) {
+	if db := open(t, "", Options{}); db.bolt.NoSync || db.bolt.NoGrowSync {
+		t.Error("the database does not wait for the disk")
+	}
+}
+
 func TestGivingUpBeforeItsTurn(t *testing.T) {
 	db := memory(t)
 	db.turn <- struct{}{}

@@ -139,6 +139,11 @@ func kept(t *testing.T, path string, told []string) {
 	db, err := Open(path, Options{})
 	must(t, err)
 	defer db.Close()
+	for _, n := range db.Notices() {
+		if len(told) > 0 || !strings.Contains(n, "new, empty") {
+			t.Errorf("notice: %s", n)
+		}
+	}
 	sending := len(rowsOf(t, db, bSending))
 	if n := value(db.RecoverPages(t.Context()))(t); n != sending {
 		t.Errorf("%d pages recovered of %d", n, sending)

@@ -132,6 +132,9 @@ func fullAtWork(dir string) error {
 		return err
 	}
 	defer db.Close()
+	if n := db.Notices(); len(n) > 0 {
+		return fmt.Errorf("notices: %q", n)
+	}
 	return holds(db, declared, received)
 }
 

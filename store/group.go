@@ -146,20 +146,17 @@ func (db *DB) attempt(batch []*call) (rest []*call) {
 // errNothing rolls back a transaction in which there was nothing to write.
 var errNothing = errors.New("nothing to write")
 
-// run runs one call within a transaction. After a panic nobody knows how far it
-// came, so it counts as having written.
+// run runs one call within a transaction.
 func (c *call) run(t *tx) {
 	c.err, c.panic = nil, nil
 	defer func() {
 		switch p := recover().(type) {
 		case nil:
-			return
 		case foreignPanic:
 			c.err, c.panic = errors.New("panic"), &p
 		default:
 			c.err = fault{p}
 		}
-		t.writes++
 	}()
 	c.err = c.do(t)
 }

@@ -73,6 +73,10 @@ func (db *DB) open(file *os.File, opts Options) error {
 			"One of the two header pages of %s is damaged, as after a power failure in the middle of writing. "+
 				"Everything else is in order; the very last change before that may be missing: look at the open incidents.", db.path))
 	}
+	if state.stray > 0 {
+		db.notices = append(db.notices, fmt.Sprintf(
+			"%d pages of %s belong to nothing. That wastes a little space; but if its disk has failed before, look whether all open incidents are there.", state.stray, db.path))
+	}
 	db.sweep()
 	err = guard(func() error {
 		bolt, err := bbolt.Open(db.path, 0o600, boltOptions(opts, file))

@@ -92,7 +92,7 @@ func TestRefusedFiles(t *testing.T) {
 		"no headers":  {meta, CodeCorrupt, "header pages"},
 		"a hole":      {middle, CodeCorrupt, "page"},
 		"foreign":     {theirs, CodeCorrupt, "it is no database of irisops"},
-		"newer":       {newer, CodeNewer, "newer irisops: it has schema 2, this irisops knows up to 1"},
+		"newer":       {newer, CodeNewer, fmt.Sprintf("newer irisops: it has schema %d, this irisops knows up to %d", len(migrations)+1, len(migrations))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "irisops.db")

@@ -19,6 +19,16 @@ var migrations = []migration{
 	{"what is said in Slack", createSlack},
 }
 
+// layout is every bucket of the newest schema.
+var layout = []bucket{
+	bMeta,
+	bOpen, bResolved, bTimeline, bDue, bDedup,
+	bPending, bSettled, bOutbox, bSending,
+	bRuns, bRunStates, bLocks,
+	bDeliveries, bUnanswered, bAnswered,
+	bSlackPosts, bSlackPending, bSlackShown,
+}
+
 var keySchema = []byte("schema")
 
 func createFirst(t *tx) error {

@@ -64,6 +64,15 @@ func TestTheTreeIsTheSchema(t *testing.T) {
 	}))
 	slices.Sort(drawn)
 	slices.Sort(real)
+	for _, b := range layout {
+		if name := b.String() + "/"; !slices.Contains(real, name) {
+			t.Errorf("%s is in the layout, and not in the file", name)
+		}
+	}
+	parts := slices.DeleteFunc(slices.Clone(real), func(name string) bool { return strings.Count(name, "/") != 2 })
+	if len(parts)+1 != len(layout) { // and meta
+		t.Errorf("the layout has %d buckets, the file %d", len(layout), len(parts)+1)
+	}
 	if diff := cmp.Diff(drawn, real); diff != "" {
 		t.Errorf("the drawing (-) and the file (+):\n%s", diff)
 	}

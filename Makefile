@@ -3,7 +3,6 @@
 
 GO      ?= go
 ARGS    ?=
-BUILD   := $(CURDIR)/build
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 

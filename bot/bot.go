@@ -37,10 +37,12 @@ type Store interface {
 
 	Incident(number uint64) (incident.Incident, error)
 	OpenIncidents() ([]incident.Incident, error)
+	LastIncidents(n int) ([]incident.Incident, error)
 	Timeline(number uint64) ([]incident.Entry, error)
 	PagesOf(incident string) ([]pager.Page, error)
 	Run(number uint64) (runbook.Run, error)
 	Runs(states ...runbook.State) ([]runbook.Run, error)
+	LastRuns(n int) ([]runbook.Run, error)
 
 	Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error)
 	Answer(ctx context.Context, id string, at time.Time) error
@@ -92,13 +94,18 @@ type Bot struct {
 	loop     *escalation.Loop
 	drain    *pager.Drain
 	starters starters
+	parents  sync.Mutex // one at a time brings a parent up to date
+	looks    sync.Map   // run number -> looking
 
 	roomsMu sync.RWMutex
 	joined  []Room
 
 	ctx    context.Context // ends when the bot stops
 	cancel context.CancelFunc
-	work   sync.WaitGroup // background work and loops
+
+	workMu  sync.Mutex
+	stopped bool
+	work    sync.WaitGroup // background work and loops
 }
 
 // New checks the options and prepares the conversation. Nothing runs yet.
@@ -134,6 +141,9 @@ func (b *Bot) Start(ctx context.Context) error {
 // Stop ends the clocks and waits for work under way, as long as ctx lasts. A
 // step that is still running then is found "unknown" at the next start.
 func (b *Bot) Stop(ctx context.Context) error {
+	b.workMu.Lock()
+	b.stopped = true
+	b.workMu.Unlock()
 	b.cancel()
 	done := make(chan struct{})
 	go func() { b.work.Wait(); close(done) }()
@@ -174,9 +184,16 @@ func (b *Bot) rooms() []Room {
 // background runs f as work that Stop waits for. A panic in it is logged and
 // ends only f.
 func (b *Bot) background(what string, f func(ctx context.Context)) {
-	b.work.Add(1)
+	b.workMu.Lock()
+	counted := !b.stopped // after that it has an ended context, and nobody waits for it
+	if counted {
+		b.work.Add(1)
+	}
+	b.workMu.Unlock()
 	go func() {
-		defer b.work.Done()
+		if counted {
+			defer b.work.Done()
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				b.log.Error("panic", "in", what, "panic", p, "stack", string(debug.Stack()))

@@ -20,7 +20,7 @@ import (
 func (b *Bot) makeClocks() {
 	b.engine = &runbook.Engine{
 		Journal:  journal{b},
-		Listener: func(r runbook.Run) { b.publishRun(b.ctx, r) },
+		Listener: func(r runbook.Run) { b.publishRun(context.WithoutCancel(b.ctx), r) },
 		Halted:   b.haltReason,
 		Log:      b.log,
 	}
@@ -84,7 +84,7 @@ func (b *Bot) Alarm(what string, err error) { b.alarm(what, err) }
 // alarm is for trouble of the bot's own that people must see.
 func (b *Bot) alarm(what string, err error) {
 	b.log.Error(what, "err", err)
-	b.publish(b.ctx, Post{Key: "alarm/" + what, OnCall: true, Message: message.Message{
+	b.publish(b.ctx, Post{Key: fmt.Sprintf("alarm/%s/%d", what, time.Now().Unix()), OnCall: true, Message: message.Message{
 		Level: message.Critical, Title: what + ".", Blocks: []message.Block{{Text: sentence(err.Error())}}}})
 }
 
@@ -102,10 +102,14 @@ func (s conversation) Send(ctx context.Context, p pager.Page) error {
 	}
 	m := message.Message{Level: message.Page, Buttons: pageButtons(p),
 		Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, p.Words())}
-	for _, r := range s.rooms() {
+	var failed []error
+	for _, r := range s.rooms() { // one that is down keeps it from none of the others
 		if err := r.Publish(ctx, Post{Key: "page/" + p.Key(), Incident: p.Incident, OnCall: true, Person: p.Person, Message: m}); err != nil {
-			return pager.Retry(fmt.Errorf("a room did not take the page: %w", err))
+			failed = append(failed, fmt.Errorf("a room did not take the page: %w", err))
 		}
+	}
+	if len(failed) > 0 {
+		return pager.Retry(errors.Join(failed...))
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func declare(c *call) error {
 	}
 	priority, title := incident.Priority(c.args["priority"]), c.args["title"]
 	policy := c.Policies[priority]
-	inc, existed, err := c.Store.Declare(c.ctx, dedupKey(cluster.Name, title), func(number uint64) change.Change {
+	inc, existed, err := c.Store.Declare(c.ctx, dedupKey(cluster.Name, priority, title), func(number uint64) change.Change {
 		inc, eff := incident.Declare(number, cluster.Name, priority, title, c.who.ID, escalation.Arm(priority, policy, c.now), c.now)
 		return change.Change{Incident: &inc, Entries: eff.Entries,
 			Pages: c.OnCall.Pages(inc.ID(), eff.Pages, c.now), Delivery: c.d.ID}
@@ -39,20 +39,29 @@ func declare(c *call) error {
 	c.kick() // after its message, so that the pages find a thread
 	c.mentionOthers(inc)
 	c.later("first diagnosis", func(ctx context.Context) error {
-		return c.firstDiagnosis(ctx, cluster, inc)
+		return c.firstDiagnosis(ctx, cluster, inc, c.d.ID)
 	})
 	return nil
 }
 
 // dedupKey makes two people who declare the same thing at once share one
-// incident: the same title on the same cluster, in any case and spacing.
-func dedupKey(cluster, title string) string {
-	return cluster + "\x00" + strings.ToLower(strings.Join(strings.Fields(title), " "))
+// incident: the same priority and title on the same cluster, in any case and
+// spacing. With another priority it is another incident, which has clocks of its
+// own.
+func dedupKey(cluster string, p incident.Priority, title string) string {
+	return cluster + "\x00" + string(p) + "\x00" + strings.ToLower(strings.Join(strings.Fields(title), " "))
 }
 
 func parentKey(inc incident.Incident) string { return "incident/" + inc.ID() }
 
+// publishParent shows the incident as it is now. Reading and showing are one, so
+// that of several who bring it up to date at once none shows an older state last.
 func (b *Bot) publishParent(ctx context.Context, inc incident.Incident) {
+	b.parents.Lock()
+	defer b.parents.Unlock()
+	if fresh, err := b.Store.Incident(inc.Number); err == nil {
+		inc = fresh
+	}
 	b.publish(ctx, Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: b.parent(inc, nowUTC())})
 }
 
@@ -89,22 +98,24 @@ func (c *call) mentionOthers(inc incident.Incident) {
 	}
 }
 
-func (c *call) firstDiagnosis(ctx context.Context, cluster Cluster, inc incident.Incident) error {
+// firstDiagnosis follows a declaration by itself. answers is the delivery that
+// declared, "" after a restart.
+func (b *Bot) firstDiagnosis(ctx context.Context, cluster Cluster, inc incident.Incident, answers string) error {
 	action, ok := cluster.action("diagnose")
 	if !ok {
 		return nil
 	}
 	key := "diagnosis/" + inc.ID() + "/first"
-	result, err := action.Look(ctx, actions.Request{Incident: inc.ID(), By: c.who.ID, Now: c.now})
+	result, err := action.Look(ctx, actions.Request{Incident: inc.ID(), By: inc.DeclaredBy, Now: nowUTC()})
 	if err != nil {
 		m := refusal(err)
 		m.Title = "The first diagnosis failed: " + m.Title
-		c.post(Post{Key: key, Incident: inc.ID(), Message: m})
-		c.note(ctx, inc.Number, incident.Noted{By: incident.Bot, Kind: incident.KindDiagnosed, Text: m.Title})
+		b.publish(ctx, Post{Key: key, Incident: inc.ID(), Answers: answers, Message: m})
+		b.note(ctx, inc.Number, incident.Noted{By: incident.Bot, Kind: incident.KindDiagnosed, Text: m.Title})
 		return nil // the incident is declared all the same
 	}
-	c.noteResult(ctx, inc.Number, incident.Bot, incident.KindDiagnosed, result)
-	c.post(Post{Key: key, Incident: inc.ID(), Message: withIncident(ResultMessage(result), inc.ID())})
+	b.noteResult(ctx, inc.Number, incident.Bot, incident.KindDiagnosed, result)
+	b.publish(ctx, Post{Key: key, Incident: inc.ID(), Answers: answers, Message: withIncident(ResultMessage(result), inc.ID())})
 	return nil
 }
 

@@ -115,8 +115,27 @@ func (b *Bot) carryOut(ctx context.Context, out *Outcome, d inbox.Delivery) {
 		out.fail(exitCode(err))
 		c.post(Post{Key: "reply/" + d.ID, Incident: d.Incident, Private: true, Message: refusal(err)})
 	}
-	if err := b.Store.Answer(ctx, d.ID, time.Now().UTC()); err != nil {
-		b.log.Error("the answer could not be recorded; it may be given twice", "delivery", d.ID, "err", err)
+	if err := b.Store.Answer(ctx, d.ID, nowUTC()); err != nil {
+		b.log.Error("the answer could not be recorded yet", "delivery", d.ID, "err", err)
+		b.background("answer of "+d.ID, func(ctx context.Context) {
+			b.untilWritten(ctx, func() error { return b.Store.Answer(ctx, d.ID, nowUTC()) })
+		})
+	}
+}
+
+// untilWritten tries again every second until it is on disk or the bot stops.
+func (b *Bot) untilWritten(ctx context.Context, write func() error) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if write() == nil {
+				return
+			}
+		}
 	}
 }
 
@@ -125,8 +144,7 @@ func (c *call) attempt() (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.log.Error("panic in a command", "text", c.d.Text, "panic", p, "stack", string(debug.Stack()))
-			err = &actions.Error{Code: "internal", Text: "Something in irisops broke while doing that; it is in its log.",
-				Hint: "Look with `status` and `timeline` at what was done before you repeat it."}
+			err = errBroken
 		}
 	}()
 	var known bool
@@ -141,6 +159,10 @@ func (c *call) attempt() (err error) {
 	c.spec, c.args = parsed.Spec, parsed.Args
 	if d := c.Access.May(c.who, c.spec.Words, accessClass(c.spec)); !d.Allowed {
 		return &actions.Error{Code: "not-allowed", Text: d.Why, Hint: "`whoami` says what you can do here."}
+	}
+	if late := c.now.Sub(c.d.Received); c.spec.Class != actions.See && late > StaleAfter {
+		return &actions.Error{Code: "stale", Text: fmt.Sprintf("`%s` was said %s ago and reached me only now, so it was not carried out.", c.d.Text, spoken(late)),
+			Hint: "Look with `status`, and say it again if it is still wanted."}
 	}
 	return c.handlers[c.spec.Words](c)
 }
@@ -165,11 +187,21 @@ func (c *call) later(what string, f func(ctx context.Context) error) {
 	c.out.work.Add(1)
 	c.background(what, func(ctx context.Context) {
 		defer c.out.work.Done()
+		defer func() {
+			if p := recover(); p != nil {
+				c.log.Error("panic", "in", what, "panic", p, "stack", string(debug.Stack()))
+				c.out.fail(ExitRefused)
+				c.post(Post{Key: "broken/" + c.d.ID, Incident: c.d.Incident, Message: refusal(errBroken)})
+			}
+		}()
 		if err := f(ctx); err != nil {
 			c.out.fail(exitCode(err))
 		}
 	})
 }
+
+var errBroken = &actions.Error{Code: "internal", Text: "Something in irisops broke while doing that; it is in its log.",
+	Hint: "Look with `status` and `timeline` at what was done before you repeat it."}
 
 // groups are the user groups that the caller is in, as far as a room knows.
 func (c *call) groups() []string {

@@ -43,17 +43,21 @@ type starters struct {
 type starter struct {
 	delivery string
 	marked   bool
+	begun    func() // called when the first commit is durable; may be nil
 }
 
-func (s *starters) set(run uint64, delivery string) {
+// set says whether it is the first starter of the run.
+func (s *starters) set(run uint64, by starter) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.by == nil {
 		s.by = map[uint64]starter{}
 	}
-	if _, taken := s.by[run]; !taken { // a second one is refused by the engine
-		s.by[run] = starter{delivery: delivery}
+	if _, taken := s.by[run]; taken { // a second one is refused by the engine
+		return false
 	}
+	s.by[run] = by
+	return true
 }
 
 func (s *starters) clear(run uint64, delivery string) {
@@ -81,6 +85,9 @@ func (s *starters) mark(run uint64) {
 	if st, ok := s.by[run]; ok {
 		st.marked = true
 		s.by[run] = st
+		if st.begun != nil {
+			st.begun()
+		}
 	}
 }
 

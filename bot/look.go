@@ -90,10 +90,7 @@ func (c *call) scope() (Cluster, *incident.Incident, error) {
 		if err != nil {
 			return Cluster{}, nil, err
 		}
-		if len(open) == 1 && open[0].Cluster == cluster.Name {
-			return cluster, &open[0], nil
-		}
-		return cluster, nil, nil
+		return cluster, mostUrgent(open, cluster.Name), nil
 	}
 	number, err := c.incidentNumber()
 	if err != nil {
@@ -106,6 +103,18 @@ func (c *call) scope() (Cluster, *incident.Incident, error) {
 	name := firstOf(c.args["cluster"], inc.Cluster)
 	cluster, err := c.clusterNamed(name)
 	return cluster, &inc, err
+}
+
+// mostUrgent is the open incident of the cluster that what is done now most
+// likely belongs to: the highest priority, and of those the newest.
+func mostUrgent(open []incident.Incident, cluster string) *incident.Incident {
+	var best *incident.Incident
+	for i := range open {
+		if inc := &open[i]; inc.Cluster == cluster && (best == nil || inc.Priority <= best.Priority) {
+			best = inc
+		}
+	}
+	return best
 }
 
 // request is what the action is asked, without the words that only the

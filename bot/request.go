@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"irisops/actions"
 	"irisops/actions/approval"
@@ -47,11 +48,16 @@ func acting(action string) handler {
 		if err := c.notHalted(); err != nil {
 			return err
 		}
+		if run.Approval.Needs == approval.SecondPerson && len(c.Access.Approvers(c.who.ID)) == 0 {
+			return &actions.Error{Code: "no-approver", Text: sentence(plan.Title+" needs a second person, because "+plan.Why) + " Nobody but you has the approver role.",
+				Hint: "Give it to someone under `people` in the config."}
+		}
 		if run, err = c.ask(run, inc); err != nil {
 			return err
 		}
 		if c.d.Yes && run.Approval.Needs == approval.Confirmation {
-			return c.settleAndRun(run, approval.Request.Agree)
+			c.starters.set(run.Number, starter{delivery: c.d.ID, marked: true}) // asking has carried it out
+			return c.settleAndRun(run)
 		}
 		c.postRun(run)
 		c.kick()
@@ -111,8 +117,7 @@ func (c *call) ask(run runbook.Run, inc *incident.Incident) (runbook.Run, error)
 
 // callApprover pages somebody who may approve, when time presses.
 func (c *call) callApprover(r runbook.Run, inc incident.Incident) []pager.Page {
-	pressing := !inc.Over() && (inc.Priority == incident.P0 || inc.Priority == incident.P1)
-	if r.Approval.Needs != approval.SecondPerson || !pressing {
+	if r.Approval.Needs != approval.SecondPerson || !c.pressing(r.Cluster) {
 		return nil
 	}
 	approvers := c.Access.Approvers(r.By)
@@ -123,6 +128,18 @@ func (c *call) callApprover(r runbook.Run, inc incident.Incident) []pager.Page {
 		Incident: inc.ID(), Step: r.ID() + approvalStep, Role: "approver", Person: approvers[0].ID, Queued: c.now, Due: c.now,
 		Text: fmt.Sprintf("%s waits for your approval until %s: %s (asked by %s). `approve %s` or `deny %s`",
 			r.ID(), c.clock(r.Approval.ExpiresAt(), c.now), r.Title, r.By, r.ID(), r.ID()),
+	})
+}
+
+// pressing says whether a P0 or P1 is open on the cluster.
+func (c *call) pressing(cluster string) bool {
+	open, err := c.Store.OpenIncidents()
+	if err != nil {
+		c.log.Error("the open incidents could not be read", "err", err)
+		return true // rather one page too many
+	}
+	return slices.ContainsFunc(open, func(i incident.Incident) bool {
+		return i.Cluster == cluster && (i.Priority == incident.P0 || i.Priority == incident.P1)
 	})
 }
 
@@ -140,9 +157,6 @@ func (c *call) postRun(r runbook.Run) {
 	c.post(Post{Key: runKey(r), Incident: r.Incident, Message: c.runMessage(r, nowUTC())})
 }
 
-// settle is approval.Request.Agree or its like.
-type settle func(a approval.Request, v approval.Voter, digest string, now time.Time) (approval.Request, error)
-
 func confirm(c *call) error {
 	run, err := c.runMeant(func(r runbook.Run) bool {
 		return r.State == runbook.Uncertain || r.Approval.Needs == approval.Confirmation
@@ -157,7 +171,7 @@ func confirm(c *call) error {
 		return &actions.Error{Code: "second-person", Text: fmt.Sprintf("%s can lose data or service, so confirming is not enough: a second person approves it.", run.ID()),
 			Hint: c.whoApproves(run)}
 	}
-	return c.settleAndRun(run, approval.Request.Agree)
+	return c.settleAndRun(run)
 }
 
 func approve(c *call) error {
@@ -168,7 +182,7 @@ func approve(c *call) error {
 	if run.State == runbook.Uncertain {
 		return c.goOn(run)
 	}
-	return c.settleAndRun(run, approval.Request.Agree)
+	return c.settleAndRun(run)
 }
 
 func (c *call) whoApproves(run runbook.Run) string {
@@ -184,7 +198,7 @@ func (c *call) whoApproves(run runbook.Run) string {
 
 // settleAndRun takes the agreement, if what would run is still what was shown,
 // and runs it.
-func (c *call) settleAndRun(run runbook.Run, agree settle) error {
+func (c *call) settleAndRun(run runbook.Run) error {
 	if run.State != runbook.Waiting {
 		return &actions.Error{Code: "settled", Text: fmt.Sprintf("%s is settled already: %s.", run.ID(), run.State)}
 	}
@@ -196,7 +210,7 @@ func (c *call) settleAndRun(run runbook.Run, agree settle) error {
 		return err
 	}
 	digest := runbook.Digest(run.Cluster, run.Action, run.Args, plan)
-	settled, err := agree(run.Approval, c.voter(), digest, nowUTC())
+	settled, err := run.Approval.Agree(c.voter(), digest, nowUTC())
 	if err != nil {
 		return c.notSettled(run, err)
 	}
@@ -214,9 +228,13 @@ func (c *call) goOn(run runbook.Run) error {
 		return err
 	}
 	voter := c.voter()
-	if run.Approval.Needs == approval.SecondPerson && !voter.Approver || voter.Person != run.By && !voter.Approver {
+	switch {
+	case run.Approval.Needs == approval.SecondPerson && (voter.Person == run.By || !voter.Approver):
+		return &actions.Error{Code: "second-person", Text: fmt.Sprintf("%s can lose data or service, so a second person lets it go on.", run.ID()), Hint: c.whoApproves(run)}
+	case voter.Person != run.By && !voter.Approver:
 		return &actions.Error{Code: "not-allowed", Text: fmt.Sprintf("%s goes on by %s or an approver only.", run.ID(), run.By), Hint: "`whoami` says what you can do here."}
 	}
+	c.stopLooking(run.Number)
 	plan, err := c.planOf(run)
 	if err != nil {
 		return err
@@ -226,17 +244,29 @@ func (c *call) goOn(run runbook.Run) error {
 }
 
 // execute runs the steps in the background; the live checklist is the run's
-// own post, and answers this delivery.
+// own post, and answers this delivery. It returns once the beginning is durable:
+// a delivery that counts as answered before would be lost with a crash in between.
 func (c *call) execute(run runbook.Run, plan actions.Plan, how func(context.Context, runbook.Run, actions.Plan) (runbook.Run, error)) {
-	c.starters.set(run.Number, c.d.ID)
+	begun := make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	if !c.starters.set(run.Number, starter{delivery: c.d.ID, begun: begin}) {
+		begin()
+	}
+	defer func() { <-begun }()
 	c.later(run.ID(), func(ctx context.Context) error {
+		defer begin()
 		defer c.starters.clear(run.Number, c.d.ID)
 		ended, err := how(ctx, run, plan)
 		if err != nil {
 			c.log.Error("a run ended badly", "run", run.ID(), "err", err)
+			if actions.CodeOf(err) == runbook.CodeNotWritten {
+				c.background("writing down "+run.ID(), func(ctx context.Context) { c.writeDown(ctx, run.Number) })
+			}
 			m := refusal(err)
-			m.Title = fmt.Sprintf("%s: %s", run.ID(), m.Title)
-			c.post(Post{Key: runKey(run) + "/error", Incident: run.Incident, Message: m})
+			if !strings.HasPrefix(m.Title, run.ID()) {
+				m.Title = fmt.Sprintf("%s: %s", run.ID(), m.Title)
+			}
+			c.post(Post{Key: "reply/" + c.d.ID, Incident: run.Incident, Message: m})
 			return err
 		}
 		if ended.State != runbook.Done {
@@ -274,6 +304,7 @@ func (c *call) giveUp(run runbook.Run) error {
 	if v := c.voter(); v.Person != run.By && !v.Approver {
 		return c.notSettled(run, approval.ErrNotApprover)
 	}
+	c.stopLooking(run.Number)
 	run, err := runbook.GiveUp(run, c.who.ID, c.args["reason"], nowUTC())
 	if err != nil {
 		return err

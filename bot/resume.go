@@ -3,11 +3,13 @@ package bot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"irisops/actions"
 	"irisops/actions/runbook"
 	"irisops/bot/inbox"
+	"irisops/bot/incident"
 	"irisops/bot/message"
 )
 
@@ -25,6 +27,9 @@ func (b *Bot) resume(ctx context.Context) error {
 		return err
 	}
 	if err := b.republish(ctx); err != nil {
+		return err
+	}
+	if err := b.republishEnded(ctx); err != nil {
 		return err
 	}
 	return b.answerUnanswered(ctx)
@@ -58,6 +63,9 @@ func (b *Bot) republish(ctx context.Context) error {
 	}
 	for _, inc := range open {
 		b.publishParent(ctx, inc)
+		if err := b.diagnoseLate(inc); err != nil {
+			return err
+		}
 	}
 	runs, err := b.Store.Runs(runbook.Waiting, runbook.Uncertain)
 	if err != nil {
@@ -66,10 +74,62 @@ func (b *Bot) republish(ctx context.Context) error {
 	for _, r := range runs {
 		b.publishRun(ctx, r)
 		if r.State == runbook.Uncertain {
-			b.background("evidence of "+r.ID(), func(ctx context.Context) { b.showEvidence(ctx, r) })
+			b.lookAt(r)
 		}
 	}
 	return nil
+}
+
+// justEnded is how long after its end something is shown once more after a
+// restart: its last change may not have reached the rooms.
+const justEnded = time.Hour
+
+// republishEnded shows what ended shortly before irisops did. Rooms that keep
+// nothing leave it out.
+func (b *Bot) republishEnded(ctx context.Context) error {
+	const newest = 50
+	incidents, err := b.Store.LastIncidents(newest)
+	if err != nil {
+		return err
+	}
+	runs, err := b.Store.LastRuns(newest)
+	if err != nil {
+		return err
+	}
+	now := nowUTC()
+	for _, inc := range incidents {
+		if inc.Over() && now.Sub(inc.ResolvedAt) < justEnded {
+			b.publish(ctx, Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Replay: true, Message: b.parent(inc, now)})
+		}
+	}
+	for _, r := range runs {
+		if !r.Ended.IsZero() && now.Sub(r.Ended) < justEnded {
+			b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Replay: true, Message: b.runMessage(r, now)})
+		}
+	}
+	return nil
+}
+
+// writeDown waits until the disk takes writes again, and then marks a run whose
+// journal failed as interrupted, so that a person can decide on it.
+func (b *Bot) writeDown(ctx context.Context, number uint64) {
+	b.untilWritten(ctx, func() error {
+		r, err := b.Store.Run(number)
+		if err != nil {
+			return err
+		}
+		interrupted, changed := runbook.Interrupted(r, nowUTC())
+		if !changed {
+			return nil
+		}
+		saved, err := b.commitRun(ctx, interrupted, progress(r, interrupted), "")
+		if err != nil {
+			return err
+		}
+		b.publishRun(ctx, saved)
+		b.lookAt(saved)
+		return nil
+	})
 }
 
 // showEvidence looks at the step that was under way and shows a person what
@@ -84,7 +144,60 @@ func (b *Bot) showEvidence(ctx context.Context, r runbook.Run) {
 	m := b.runMessage(r, nowUTC())
 	m.Blocks = append(m.Blocks, message.Block{Text: fmt.Sprintf("irisops stopped while a step was under way, so nobody knows whether it took effect. What can be seen now: %s", sentence(seen))},
 		message.Block{Text: fmt.Sprintf("`confirm %s` looks at that step again, does it only if its effect is missing, and goes on. `deny %s` leaves everything as it is and frees the lock.", r.ID(), r.ID())})
-	b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Message: m})
+	if ctx.Err() == nil { // nobody has decided meanwhile
+		b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Message: m})
+	}
+}
+
+// look is a look at an interrupted step that a decision ends.
+type look struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// lookAt gathers evidence in the background, until it is there or somebody
+// decides.
+func (b *Bot) lookAt(r runbook.Run) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	l := look{cancel, make(chan struct{})}
+	b.looks.Store(r.Number, l)
+	b.background("evidence of "+r.ID(), func(context.Context) {
+		defer close(l.done)
+		defer cancel()
+		b.showEvidence(ctx, r)
+	})
+}
+
+// stopLooking ends the look at a run, because somebody has decided.
+func (b *Bot) stopLooking(run uint64) {
+	if l, ok := b.looks.LoadAndDelete(run); ok {
+		l.(look).cancel()
+		<-l.(look).done
+	}
+}
+
+// diagnoseLate makes the first diagnosis of an incident whose declaration was
+// the last thing before the end.
+func (b *Bot) diagnoseLate(inc incident.Incident) error {
+	entries, err := b.Store.Timeline(inc.Number)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Kind == incident.KindDiagnosed {
+			return nil
+		}
+	}
+	cluster, err := b.clusterNamed(inc.Cluster)
+	if err != nil {
+		return nil // the config has lost it: nothing to ask
+	}
+	b.background("first diagnosis of "+inc.ID(), func(ctx context.Context) {
+		if err := b.firstDiagnosis(ctx, cluster, inc, ""); err != nil {
+			b.log.Error("the first diagnosis failed", "incident", inc.ID(), "err", err)
+		}
+	})
+	return nil
 }
 
 func (b *Bot) sighting(ctx context.Context, r runbook.Run, plan actions.Plan) string {
@@ -103,32 +216,53 @@ func (b *Bot) sighting(ctx context.Context, r runbook.Run, plan actions.Plan) st
 }
 
 // answerUnanswered deals with deliveries that were kept but not answered. What
-// was carried out only gets its word. What only looks is run. What changes
-// something is run if it is young, and asks to be typed again if it is not.
+// was carried out only gets its word. Looking and telling are carried out now,
+// telling only if it is young. An agreement is never taken up again: what it
+// meant may have changed, so the person is asked for it once more.
 func (b *Bot) answerUnanswered(ctx context.Context) error {
 	left, err := b.Store.Unanswered()
 	if err != nil {
 		return err
 	}
+	var again []inbox.Delivery
 	for _, d := range left {
-		if m, settled := b.afterCrash(d); settled {
-			b.publish(ctx, Post{Key: "reply/" + d.ID, Incident: d.Incident, Answers: d.ID, Message: m})
-			if err := b.Store.Answer(ctx, d.ID, nowUTC()); err != nil {
-				return err
-			}
+		m, settled := b.afterCrash(d)
+		if !settled {
+			again = append(again, d)
 			continue
 		}
-		b.background("delivery "+d.ID, func(ctx context.Context) { b.carryOut(ctx, &Outcome{}, d) })
+		b.publish(ctx, Post{Key: "reply/" + d.ID, Incident: d.Incident, Answers: d.ID, Message: m})
+		if err := b.Store.Answer(ctx, d.ID, nowUTC()); err != nil {
+			return err
+		}
+	}
+	if len(again) > 0 {
+		b.background("what was left unanswered", func(ctx context.Context) {
+			for _, d := range again { // in their order
+				b.carryOut(ctx, &Outcome{}, d)
+			}
+		})
 	}
 	return nil
 }
+
+// agreements let something run.
+var agreements = []string{"confirm", "approve", "deny", "resume-actions"}
 
 func (b *Bot) afterCrash(d inbox.Delivery) (message.Message, bool) {
 	if !d.CarriedOut.IsZero() {
 		return message.Message{Title: fmt.Sprintf("`%s` was carried out just before irisops was restarted.", d.Text),
 			Blocks: []message.Block{{Text: "`status` and `timeline` show what came of it."}}}, true
 	}
-	if parsed, err := b.table.Parse(d.Text, b.people()); err == nil && parsed.Spec.Class != actions.See && time.Since(d.Received) > StaleAfter {
+	parsed, err := b.table.Parse(d.Text, b.people())
+	switch {
+	case err != nil || parsed.Spec.Class == actions.See:
+		return message.Message{}, false
+	case d.Yes || slices.Contains(agreements, parsed.Spec.Words):
+		return message.Message{Level: message.Refused,
+			Title:  fmt.Sprintf("`%s` was not carried out: irisops was stopped just then.", d.Text),
+			Blocks: []message.Block{{Text: "Look with `status` what waits, and say it again if it is still wanted."}}}, true
+	case time.Since(d.Received) > StaleAfter:
 		return message.Message{Level: message.Refused,
 			Title:  fmt.Sprintf("`%s` was not carried out: irisops was down when it came, and that is more than %s ago.", d.Text, spoken(StaleAfter)),
 			Blocks: []message.Block{{Text: "Look with `status`, and type it again if it is still wanted."}}}, true

@@ -23,6 +23,7 @@ type Post struct {
 	Parent   bool            `json:"parent,omitempty"`   // this is the incident's own message, the head of its thread
 	Answers  string          `json:"answers,omitempty"`  // the delivery that it answers
 	Private  bool            `json:"private,omitempty"`  // for that delivery's caller only
+	Replay   bool            `json:"-"`                  // shown once more after a restart although it is over
 	OnCall   bool            `json:"on_call,omitempty"`  // a page: also to the on-call channel, mentioning Person
 	Person   string          `json:"person,omitempty"`   // who is called
 	Message  message.Message `json:"message"`

@@ -84,7 +84,14 @@ func recovered(c *call) error {
 		return nil
 	}
 	if errors.Is(err, incident.ErrNothingToDo) || err == nil && inc.RecoveredAt.Before(c.now) {
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s is %s already, since %s. Checked again: %s", inc.ID(), inc.State, c.clock(inc.RecoveredAt, c.now), result.Headline)})
+		m := message.Message{Level: message.OK, Title: fmt.Sprintf("%s is %s already, since %s. Checked again: %s", inc.ID(), inc.State, c.clock(inc.RecoveredAt, c.now), result.Headline)}
+		if !verdict.OK {
+			c.out.fail(ExitRefused)
+			m.Level = message.Critical
+			m.Title = fmt.Sprintf("%s was called recovered at %s, and now: %s", inc.ID(), c.clock(inc.RecoveredAt, c.now), result.Headline)
+			m.Blocks = []message.Block{{Text: "No clock runs for a recovered incident. If clients are not served, open a new one: `declare P0 \"" + inc.Title + ", again\"`."}}
+		}
+		c.told(inc, m)
 		return nil
 	}
 	if err != nil {

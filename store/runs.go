@@ -263,3 +263,22 @@ func (db *DB) Holder(target string) (n uint64, err error) {
 	})
 	return n, err
 }
+
+// LastRuns are the newest n runs, newest first.
+func (db *DB) LastRuns(n int) ([]runbook.Run, error) {
+	var list []runbook.Run
+	err := db.view(func(t *tx) error {
+		return t.walkBack(bRuns, func(_, body []byte) error {
+			if len(list) >= n {
+				return errStop
+			}
+			var rec runRecord
+			if err := decode(bRuns, body, &rec); err != nil {
+				return err
+			}
+			list = append(list, rec.run())
+			return nil
+		})
+	})
+	return list, err
+}

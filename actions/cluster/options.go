@@ -68,7 +68,7 @@ func (o Options) withDefaults() Options {
 }
 
 // Cluster is one IRIS cluster that can be looked at and acted on. Make one with
-// New. It keeps no state and is safe for concurrent use.
+// New. It is safe for concurrent use.
 type Cluster struct {
 	Spec
 	erlang Erlang
@@ -76,9 +76,11 @@ type Cluster struct {
 	edge   Edge
 	opt    Options
 	mask   masker
+
+	stopping chan struct{} // held by whoever stops a node
 }
 
 // New is the cluster of the spec, reached through the three adapters.
 func New(spec Spec, erlang Erlang, host Host, edge Edge, opt Options) *Cluster {
-	return &Cluster{Spec: spec, erlang: erlang, host: host, edge: edge, opt: opt.withDefaults(), mask: newMasker(opt.Secrets)}
+	return &Cluster{Spec: spec, erlang: erlang, host: host, edge: edge, opt: opt.withDefaults(), mask: newMasker(opt.Secrets), stopping: make(chan struct{}, 1)}
 }

@@ -17,7 +17,7 @@ func (c *Cluster) stopStep(n Node, class actions.Class) actions.Step {
 		Describe: fmt.Sprintf("init:stop() on %s; if its process stays, SIGTERM, then SIGKILL to exactly that pid", n.Name),
 		Perform:  func(ctx context.Context) (string, error) { return c.stop(ctx, n, class) },
 		Check:    func(ctx context.Context) (string, error) { return c.seeGone(ctx, n) },
-		Timeout:  c.opt.Survey + c.opt.Call + c.opt.Graceful + c.opt.Term + c.opt.Kill + 10*time.Second,
+		Timeout:  2*(c.opt.Survey+c.opt.Call+c.opt.Graceful+c.opt.Term+c.opt.Kill) + 10*time.Second, // another stop may come first
 	}
 }
 
@@ -32,7 +32,16 @@ func (c *Cluster) seeGone(ctx context.Context, n Node) (string, error) {
 	return "no process left", nil
 }
 
+// stop ends the node's process. Stops of one cluster take turns, from the look
+// at what else is alive until the process is gone: two that run together would
+// both count on the node that the other one takes away.
 func (c *Cluster) stop(ctx context.Context, n Node, class actions.Class) (string, error) {
+	select {
+	case c.stopping <- struct{}{}:
+		defer func() { <-c.stopping }()
+	case <-ctx.Done():
+		return "", actions.Errorf("busy", "%s was not stopped: another node was being stopped all the time.", n.Short)
+	}
 	p, runs, err := c.process(ctx, n)
 	if err != nil {
 		return "", err

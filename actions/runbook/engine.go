@@ -120,6 +120,10 @@ func (e *Engine) carryOn(ctx context.Context, run Run, steps []actions.Step, fro
 			run, _ = e.settle(ctx, run.stopped(i, Failed, "nothing done", "its start could not be written down", now()), i)
 			return run, notWritten(run, i, err)
 		}
+		if reason, halted := e.halted(); halted { // while that was written down: it has not begun
+			run.Version = begun.Version
+			return e.settle(ctx, run.stopped(i, Cancelled, "halted", reason, now()), i)
+		}
 		run = begun
 		out := e.watch(ctx, run, steps[i].Timeout, func(ctx context.Context) outcome { return perform(ctx, steps[i]) })
 		if out.left {

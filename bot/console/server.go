@@ -27,7 +27,7 @@ import (
 // comes from the kernel, not from what they say.
 type Server struct {
 	Path  string // of the socket
-	Group string // whose members may connect beside the bot's own user; "" is nobody
+	Group string // whose members may connect; "" is the group that irisops runs with
 	Bot   Conversation
 	Log   *slog.Logger
 
@@ -61,12 +61,16 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// Stop refuses new clients; those being answered are answered to the end.
-func (s *Server) Stop(ctx context.Context) error {
+// Close refuses new clients.
+func (s *Server) Close(context.Context) error {
 	if s.listener == nil {
 		return nil
 	}
-	s.listener.Close()
+	return s.listener.Close()
+}
+
+// Wait waits until those being answered are answered to the end.
+func (s *Server) Wait(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { s.clients.Wait(); close(done) }()
 	select {
@@ -95,10 +99,11 @@ func (s *Server) clearStale() error {
 	return os.Remove(s.Path)
 }
 
-// open gives the socket its mode: 0660 for the group, else 0600.
+// open gives the socket its mode, 0660, and its group: the named one, else the
+// one that irisops runs with.
 func (s *Server) open() error {
 	if s.Group == "" {
-		return nil
+		return os.Chmod(s.Path, 0o660)
 	}
 	group, err := user.LookupGroup(s.Group)
 	if err != nil {

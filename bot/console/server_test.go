@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -67,7 +68,7 @@ func serve(t *testing.T) (*Server, *echo) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Stop(context.Background()); err != nil {
+		if err := errors.Join(s.Close(context.Background()), s.Wait(context.Background())); err != nil {
 			t.Error(err)
 		}
 	})
@@ -121,8 +122,8 @@ func TestManyClientsAtOnce(t *testing.T) {
 func TestSocketModes(t *testing.T) {
 	s, _ := serve(t)
 	info, err := os.Stat(s.Path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v: want a socket for its owner only", info.Mode(), err)
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("%v, %v: want a socket for its owner and group only", info.Mode(), err)
 	}
 }
 
@@ -156,7 +157,7 @@ func TestSocketIsTakenOver(t *testing.T) {
 	if err := third.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := third.Stop(t.Context()); err != nil {
+	if err := errors.Join(third.Close(t.Context()), third.Wait(t.Context())); err != nil {
 		t.Error(err)
 	}
 	if err := (&Server{Path: s.Path + "g", Group: "no_such_group", Bot: e, Log: s.Log}).Start(); actions.CodeOf(err) != "no-group" {

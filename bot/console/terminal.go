@@ -35,8 +35,9 @@ type Terminal struct {
 	out    io.Writer
 	live   bool // the cursor can be moved
 	shown  map[string]message.Message
-	last   string // key of the post that was printed last
-	height int    // its lines
+	order  []string // keys of shown, the oldest first
+	last   string   // key of the post that was printed last
+	height int      // its lines
 
 	unfolded string // the delivery whose answer is shown whole
 
@@ -55,10 +56,13 @@ func (t *Terminal) Publish(_ context.Context, p bot.Post) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before, known := t.shown[p.Key]
-	if known && reflect.DeepEqual(withoutData(before), withoutData(p.Message)) {
+	if p.Replay && !known {
+		return nil // it was printed in an earlier life
+	}
+	if known && reflect.DeepEqual(before, withoutData(p.Message)) {
 		return nil
 	}
-	t.shown[p.Key] = p.Message
+	t.remember(p.Key, withoutData(p.Message))
 	switch {
 	case !known:
 		return t.print(p.Key, t.head("irisops", p), t.body(p))
@@ -80,6 +84,21 @@ func (t *Terminal) Publish(_ context.Context, p bot.Post) error {
 		head = strings.TrimSuffix(t.head("irisops", p), "\n") + "  edits " + path.Base(p.Key) + "\n"
 	}
 	return t.print("edits of "+p.Key, head, indent(strings.Join(lines, "\n")+"\n", t.margin(p)))
+}
+
+// maxShown is how many messages can still be edited; older ones are printed
+// afresh if they change.
+const maxShown = 500
+
+func (t *Terminal) remember(key string, m message.Message) {
+	if _, known := t.shown[key]; !known {
+		t.order = append(t.order, key)
+		if len(t.order) > maxShown {
+			delete(t.shown, t.order[0])
+			t.order = t.order[1:]
+		}
+	}
+	t.shown[key] = m
 }
 
 func hasChecklist(m message.Message) bool {

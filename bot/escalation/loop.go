@@ -18,7 +18,8 @@ import (
 // Incidents is where incidents and their deadlines are kept.
 type Incidents interface {
 	// Due are the incidents whose next step is due at now or before, the longest
-	// due first, at most limit (0: all).
+	// due first, at most limit (0: all). What can be read comes beside an error
+	// about what cannot.
 	Due(now time.Time, limit int) ([]incident.Incident, error)
 	// NextDue is when the next step of any incident is due; false if none is armed.
 	NextDue() (time.Time, bool, error)
@@ -138,7 +139,7 @@ func (l *Loop) fireDue(ctx context.Context) bool {
 	for conflicts := 0; ctx.Err() == nil; {
 		now := l.clock()
 		due, err := l.Incidents.Due(now, batch)
-		if err != nil {
+		if err != nil && len(due) == 0 { // what can be read fires first
 			return l.trouble(fmt.Errorf("the steps that are due cannot be read: %w", err))
 		}
 		if len(due) == 0 {
@@ -171,7 +172,7 @@ func (l *Loop) fireDue(ctx context.Context) bool {
 // were fired, and the last error of those that were not.
 func (l *Loop) fireSingly(ctx context.Context) (fired []firing, last error) {
 	due, err := l.Incidents.Due(l.clock(), batch)
-	if err != nil {
+	if err != nil && len(due) == 0 {
 		return nil, err
 	}
 	failures := 0

@@ -62,7 +62,6 @@ func (k *desk) refill() {
 	due, err := k.due(limit)
 	if err != nil {
 		k.trouble(err)
-		return
 	}
 	k.more = len(due) == limit
 	for _, p := range due {

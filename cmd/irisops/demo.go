@@ -27,7 +27,7 @@ type demoCommand struct {
 }
 
 // stopWithin bounds how long anything may take to end.
-const stopWithin = 15 * time.Second
+const stopWithin = 30 * time.Second // a step under way may take 15 to end
 
 // Run is what starts when nothing is given. Without a terminal it plays the tour.
 func (c demoCommand) Run(ctx context.Context, s streams) error {

@@ -30,7 +30,7 @@ func (a *app) keepHouse(db *store.DB, zone *time.Location, log *slog.Logger) err
 		}
 	}
 	tidy()
-	nightly := cron.New(cron.WithLocation(zone))
+	nightly := cron.New(cron.WithLocation(zone), cron.WithChain(cron.Recover(cron.DefaultLogger)))
 	if _, err := nightly.AddFunc(houseHour, tidy); err != nil {
 		return err
 	}

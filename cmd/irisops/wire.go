@@ -128,15 +128,15 @@ func (a *app) onStop(name string, stop func(ctx context.Context) error) {
 
 // Start takes up what was open, starts the clocks, and opens the socket.
 func (a *app) Start(ctx context.Context) error {
+	// Closed in the opposite order: nobody new is let in, work is told to end,
+	// and then those who wait for its end are answered.
+	a.onStop("the clients of the socket", a.server.Wait)
 	a.onStop("the conversation", a.bot.Stop)
+	a.onStop("the socket", a.server.Close)
 	if err := a.bot.Start(ctx); err != nil {
 		return err
 	}
-	if err := a.server.Start(); err != nil {
-		return err
-	}
-	a.onStop("the socket", a.server.Stop)
-	return nil
+	return a.server.Start()
 }
 
 // Stop closes what was opened, the last first.

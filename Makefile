@@ -11,7 +11,8 @@ LDFLAGS := -X main.version=$(VERSION)
 all: build
 
 build:
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/irisops ./cmd/irisops
+	@echo "building bin/irisops (the first time takes about half a minute)"
+	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/irisops ./cmd/irisops
 
 # With nothing given this is the demo: a local cluster of real Erlang nodes and
 # the conversation in the terminal. ARGS='run --config FILE' starts the bot.
@@ -28,7 +29,7 @@ lint:
 
 # One line a figure: name, value with unit, bound, held or missed.
 bench: build erlang
-	$(GO) test -run '^$$' -bench . -benchtime 1x ./... | sed -n 's/^figure\t//p'
+	@out=$$($(GO) test -run '^$$' -bench . -benchtime 1x ./... 2>&1) || { echo "$$out"; exit 1; }; echo "$$out" | sed -n 's/^figure\t//p'
 
 # Real Erlang nodes need the runtime, Mnesia, the compiler and os_mon. The race
 # detector needs a C compiler. sh -c stands here, in the build, not in the bot.
@@ -36,7 +37,7 @@ erlang:
 	@.ci/install erl:erlang-base erlc:erlang-base mnesia:erlang-mnesia
 
 cc:
-	@.ci/install cc:gcc
+	@.ci/install cc:gcc headers:libc6-dev
 
 clean:
 	rm -rf bin build

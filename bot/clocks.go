@@ -149,9 +149,13 @@ func (o outbox) Settle(ctx context.Context, p pager.Page) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprintf("paged %s (%s) by %s", firstOf(p.Person, "everybody"), p.Role, p.Channel)
+	by := "by " + p.Channel
+	if p.Channel == (conversation{}).Channel() {
+		by = "in the conversation"
+	}
+	text := fmt.Sprintf("paged %s (%s) %s", firstOf(p.Person, "everybody"), p.Role, by)
 	if p.State == pager.Failed {
-		text = fmt.Sprintf("could NOT page %s (%s) by %s: %s", firstOf(p.Person, "everybody"), p.Role, p.Channel, p.LastError)
+		text = fmt.Sprintf("could NOT page %s (%s) %s: %s", firstOf(p.Person, "everybody"), p.Role, by, p.LastError)
 	}
 	if late := p.Late(); late > 0 {
 		text += fmt.Sprintf(", late by %s", spoken(late))

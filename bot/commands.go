@@ -73,7 +73,7 @@ var words = []word{
 		Params: []actions.Param{
 			{Name: "priority", Kind: actions.Choice, Choices: []string{"P0", "P1", "P2", "P3"}, Doc: "how urgent", Example: "P0"},
 			{Name: "title", Kind: actions.Text, Doc: "what is wrong, in a few words", Example: `"no clients can connect"`}}}, declare},
-	{command.Spec{Words: "ack", Class: actions.Tell, Group: incids, Summary: "take it; the 15 and 30 minute clocks run on until recovery", Example: "ack"}, ack},
+	{command.Spec{Words: "ack", Class: actions.Tell, Group: incids, Summary: "take it; the escalation clocks run on until recovery", Example: "ack"}, ack},
 	{command.Spec{Words: "note", Class: actions.Tell, Group: incids, Summary: "add a line to the timeline", Example: "note switch in rack 4 was rebooted",
 		Params: []actions.Param{{Name: "text", Kind: actions.Text, Doc: "what to remember", Example: "switch in rack 4 was rebooted"}}}, note},
 	{command.Spec{Words: "recovered", Class: actions.Tell, Group: incids, Summary: "service is back: verified first, refused while that fails", Example: "recovered",

@@ -65,7 +65,7 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 	if inc.Priority == incident.P2 || inc.Priority == incident.P3 {
 		m.Level = message.Warn
 	}
-	fields := []message.Field{{Name: "Declared", Value: b.clock(inc.DeclaredAt, now) + " by " + inc.DeclaredBy}}
+	fields := []message.Field{{Name: "Declared", Value: b.clock(inc.DeclaredAt, now) + now.In(b.Zone).Format(" MST") + " by " + inc.DeclaredBy}}
 	owner := "nobody yet"
 	if inc.AckedBy != "" {
 		owner = fmt.Sprintf("%s, since %s", inc.AckedBy, b.clock(inc.AckedAt, now))
@@ -133,6 +133,9 @@ func incidentButtons(inc incident.Incident) []message.Button {
 
 // nextPage says what the escalation will do next, or why it will do nothing.
 func (b *Bot) nextPage(inc incident.Incident, now time.Time) string {
+	if inc.State == incident.Recovered {
+		return "none: recovered"
+	}
 	if s := inc.PagingStopped; s != nil {
 		return fmt.Sprintf("stopped by %s: %s", s.By, s.Reason)
 	}
@@ -183,6 +186,9 @@ func (b *Bot) runMessage(r runbook.Run, now time.Time) message.Message {
 	if r.Outcome != "" {
 		m.Blocks = append(m.Blocks, message.Block{Text: sentence(r.Outcome)})
 	}
+	if r.State == runbook.Failed || r.State == runbook.Cancelled {
+		m.Blocks = append(m.Blocks, message.Block{Text: "What was done before stays done: look at what is down now, and start it or ask again."})
+	}
 	m.Buttons = runButtons(r)
 	return m
 }
@@ -195,9 +201,9 @@ func runButtons(r runbook.Run) []message.Button {
 			{Label: "Give Up", Words: "deny " + r.ID()},
 		}
 	case runbook.Failed, runbook.Cancelled:
-		return []message.Button{{Label: "Diagnose", Words: "diagnose", Style: message.Primary}}
+		return withIncident(message.Message{Buttons: []message.Button{{Label: "Diagnose", Words: "diagnose", Style: message.Primary}}}, r.Incident).Buttons
 	case runbook.Done:
-		return []message.Button{{Label: "Verify", Words: "verify", Style: message.Primary}}
+		return withIncident(message.Message{Buttons: []message.Button{{Label: "Verify", Words: "verify", Style: message.Primary}}}, r.Incident).Buttons
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -183,9 +184,17 @@ func status(c *call) error {
 		clusters[i] = []string{cl.Name, string(level), line}
 	})
 	for _, row := range clusters {
-		if row[1] != string(actions.OK) && m.Level == message.OK {
-			m.Level, m.Title = message.Warn, "No incident is open, but not all is well."
+		if row[1] == string(actions.OK) {
+			continue
 		}
+		if len(open) == 0 {
+			m.Level, m.Title = levels[actions.Level(row[1])], "No incident is open, but not all is well."
+			m.Buttons = append(m.Buttons, c.withCluster(message.Message{Buttons: []message.Button{
+				{Label: "Diagnose", Words: "diagnose", Style: message.Primary}}}, Cluster{Name: row[0]}).Buttons...)
+		}
+	}
+	if len(open) > 0 && !slices.ContainsFunc(open, func(i incident.Incident) bool { return i.State != incident.Recovered }) {
+		m.Level, m.Title = message.Warn, plural(len(open), "incident")+" recovered, not yet resolved."
 	}
 	m.Blocks = append(m.Blocks, message.Block{Table: &message.Table{Header: []string{"Cluster", "State", ""}, Rows: clusters}})
 	if len(open) > 0 {
@@ -227,7 +236,7 @@ func timeline(c *call) error {
 	}
 	c.replyIn(inc.ID(), message.Message{
 		Title:  fmt.Sprintf("Timeline of %s %s %s: %s", inc.ID(), inc.Priority, inc.State, inc.Title),
-		Blocks: []message.Block{{Table: &message.Table{Header: []string{"At", "By", "What"}, Rows: rows}}},
+		Blocks: []message.Block{{Table: &message.Table{Header: []string{"At (" + c.now.In(c.Zone).Format("MST") + ")", "By", "What"}, Rows: rows}}},
 		Data:   map[string]any{"incident": inc, "timeline": entries},
 	})
 	return nil
@@ -268,6 +277,9 @@ func (c *call) addRuns(m *message.Message) error {
 	var rows [][]string
 	for _, r := range runs {
 		rows = append(rows, []string{r.ID(), string(r.State), r.By, r.Title})
+		if r.State == runbook.Waiting {
+			m.Buttons = append(m.Buttons, c.waitingMessage(r, c.now).Buttons...)
+		}
 		if r.State != runbook.Uncertain {
 			continue
 		}

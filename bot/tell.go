@@ -171,6 +171,9 @@ func (c *call) incidentNumber() (uint64, error) {
 	}
 	switch len(open) {
 	case 0:
+		if last, err := c.Store.LastIncidents(1); err == nil && len(last) == 1 && c.spec.Class == actions.See {
+			return last[0].Number, nil // looking back at what was resolved
+		}
 		return 0, &actions.Error{Code: "no-incident", Text: "No incident is open.",
 			Hint: "Open one with `declare P1 \"what is wrong\"`, or name an old one with `--incident INC-7`."}
 	case 1:
@@ -181,7 +184,7 @@ func (c *call) incidentNumber() (uint64, error) {
 		ids = append(ids, fmt.Sprintf("%s (%s %s)", inc.ID(), inc.Priority, inc.Title))
 	}
 	return 0, &actions.Error{Code: actions.CodeAmbiguous, Text: "More than one incident is open: " + strings.Join(ids, ", ") + ".",
-		Hint: fmt.Sprintf("Say which: `%s --incident %s`, or say it in the incident's thread.", c.spec.Words, open[0].ID())}
+		Hint: fmt.Sprintf("Say which: `%s --incident %s`.", strings.TrimSpace(c.d.Text), open[0].ID())}
 }
 
 // numberOf reads "INC-7", "REQ-7" or "7".

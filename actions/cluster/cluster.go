@@ -90,7 +90,7 @@ func (s Spec) Select(target string) ([]Node, error) {
 		return s.ByRole(EdgeRole), nil
 	}
 	return nil, &actions.Error{Code: actions.CodeNoSuchNode,
-		Text: fmt.Sprintf("%s has no node %q.", s.Name, target), Hint: "Say one of: " + s.choices() + ", core, edge, all."}
+		Text: fmt.Sprintf("%s has no node %q.", s.Name, target), Hint: "Say one of: " + s.targets() + "."}
 }
 
 func (s Spec) byName(t string) []Node {
@@ -101,6 +101,17 @@ func (s Spec) byName(t string) []Node {
 		}
 	}
 	return nodes
+}
+
+// targets are the nodes and the words that mean several.
+func (s Spec) targets() string {
+	targets := s.choices()
+	for _, word := range []string{string(CoreRole), string(EdgeRole), "all"} {
+		if len(s.byName(word)) == 0 {
+			targets += ", " + word
+		}
+	}
+	return targets
 }
 
 func (s Spec) choices() string {

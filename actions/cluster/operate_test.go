@@ -146,7 +146,7 @@ func TestRefusals(t *testing.T) {
 		{"all alive", nil, "start edge", "running", "edge1 runs (pid 4712) and edge2 runs (pid 4713) already: there is nothing to start. Say `restart edge` to stop and start again."},
 		{"hung", func(w *world) { w.get("core").state = "stopped" }, "start core", "running", "core is stopped (pid 4711, SIGSTOP) already: there is nothing to start. Say `restart core` to stop and start again."},
 		{"dead", func(w *world) { w.kill("edge1") }, "stop edge1", "not-running", "edge1 does not run: there is nothing to stop. Say `start edge1` to start."},
-		{"unknown node", nil, "start edge9", actions.CodeNoSuchNode, `main has no node "edge9". Say one of: core, edge1, edge2, core, edge, all.`},
+		{"unknown node", nil, "start edge9", actions.CodeNoSuchNode, `main has no node "edge9". Say one of: core, edge1, edge2, edge, all.`},
 		{"nothing named", nil, "restart ", "missing", "Restart what? For example: restart edge1. Nodes: core, edge1, edge2; or core, edge, all."},
 		{"no make target", func(w *world) { w.kill("edge1"); w.get("edge1").noTarget = true }, "start edge1", actions.CodeNoTarget,
 			"edge1 cannot be started, so nothing was done: There is no target start_edge1. Correct target or dir of edge1 in the config, or the Makefile in /srv/iris."},

@@ -53,11 +53,6 @@ var byName = map[string]rule{
 	"confirm": {any: []Role{Operator}, note: "Only for what you asked for yourself, or to go on with what was interrupted."},
 	"approve": {any: []Role{Approver}, listed: true, note: "Never for what you asked for yourself."},
 	"deny":    {any: []Role{Operator, Approver}, note: "An approver denies anything; an operator withdraws what they asked for."},
-	"break-glass": {any: []Role{Operator, Owner}, accounts: true,
-		note: "An operator for what they asked for themselves, an owner for anyone."},
-
-	"oncall override": {any: []Role{Owner}},
-	"schedule pause":  {any: []Role{Owner}},
 }
 
 // May says whether the person may use the command: its words as the command
@@ -114,11 +109,11 @@ func (r rule) needs(words string) string {
 func (p Policy) unfit(r rule, q Person) string {
 	switch {
 	case q.Account() && (q.Unix == "root" || q.Unix == "0"):
-		return " Root may look and break glass, nothing else: use your own account."
+		return " Root may look, nothing else: use your own account."
 	case q.Account() && p.reserved(q.Unix):
-		return " The account irisops itself runs as may look and break glass, nothing else: use your own."
+		return " The account irisops itself runs as may look, nothing else: use your own."
 	case q.Account():
-		return fmt.Sprintf(" Such an account may look and break glass, nothing else: use your own, or have `unix: %s` added to your entry under people.", printable(q.Unix))
+		return fmt.Sprintf(" Such an account may look, nothing else: use your own, or have `unix: %s` added to your entry under people.", printable(q.Unix))
 	case r.listed && !q.Listed() && q.hasAny(r.any):
 		return fmt.Sprintf(" A second person has to be an entry under people: have `slack: %s` added to yours.", printable(q.Slack))
 	}

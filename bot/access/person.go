@@ -10,7 +10,7 @@
 //     the roles of the Slack user groups they are in. A member never counts as a
 //     second person, because they may be an entry under people in disguise.
 //   - an account ("unix:deploy"): a Unix account that no entry names, root, and
-//     the account irisops itself runs as. It may look and break glass.
+//     the account irisops itself runs as. It may look.
 //
 // Anyone else is nobody, and nobody may do anything.
 package access
@@ -28,7 +28,7 @@ const (
 	Responder Role = "responder" // declares, acknowledges, notes, recovers, resolves
 	Operator  Role = "operator"  // acts on the cluster
 	Approver  Role = "approver"  // approves what others ask for and could lose data or service
-	Owner     Role = "owner"     // breaks glass for others, changes schedules
+	Owner     Role = "owner"     // answers for the service: the last one to be called
 )
 
 // Roles are all of them, the least first.

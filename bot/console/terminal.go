@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path"
 	"reflect"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"irisops/bot"
@@ -205,9 +207,13 @@ func (t *Terminal) Interact(ctx context.Context, in *os.File) error {
 		io.Reader
 		io.Writer
 	}{in, t.out}, "")
-	if width, height, err := term.GetSize(int(in.Fd())); err == nil {
-		editor.SetSize(width, height)
-	}
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, unix.SIGWINCH)
+	defer signal.Stop(resized)
+	resized <- unix.SIGWINCH // once for the size that it has
+	fitting, stop := context.WithCancel(ctx)
+	defer stop()
+	go t.fit(in, editor, resized, fitting.Done())
 	t.mu.Lock()
 	old := t.out
 	t.out = editor
@@ -218,6 +224,23 @@ func (t *Terminal) Interact(ctx context.Context, in *os.File) error {
 		t.mu.Unlock()
 	}()
 	return t.converse(ctx, editor)
+}
+
+// fit follows the window's size.
+func (t *Terminal) fit(in *os.File, editor *term.Terminal, resized <-chan os.Signal, done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-resized:
+		}
+		if width, height, err := term.GetSize(int(in.Fd())); err == nil && width > 0 {
+			editor.SetSize(width, height)
+			t.mu.Lock()
+			t.Style.Width, t.last = width, "" // what stands above is broken otherwise now
+			t.mu.Unlock()
+		}
+	}
 }
 
 func (t *Terminal) converse(ctx context.Context, editor *term.Terminal) error {

@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -66,6 +68,9 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 		}
 		defer os.RemoveAll(dir)
 	}
+	// A reader who leaves and a terminal that closes must not leave a cluster behind.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE, syscall.SIGHUP)
+	defer stop()
 	began := time.Now()
 	fmt.Fprintln(out, "Starting a cluster of real Erlang nodes: 1 core, 2 edges.")
 	l, err := lab.Up(ctx, lab.Options{Dir: dir}, func(string) {})
@@ -75,11 +80,12 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
+		fmt.Fprintln(out, "Taking the cluster down.")
 		if downErr := l.Down(stop); downErr != nil && err == nil {
 			err = downErr
 		}
 	}()
-	fmt.Fprintf(out, "It is up after %.1f s, in %s.\n", time.Since(began).Seconds(), l.Dir())
+	fmt.Fprintf(out, "It is up after %.1f s, in %s.\nShould this program be killed: irisops lab down --dir %s\n", time.Since(began).Seconds(), l.Dir(), l.Dir())
 	return f(ctx, l)
 }
 

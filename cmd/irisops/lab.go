@@ -42,6 +42,8 @@ func (c labUp) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	fmt.Fprintf(s.out, "The lab is up. Its config: %s\n", l.ConfigFile())
+	fmt.Fprintf(s.out, "Talk to it as four people: irisops demo --dir %s\n", l.Dir())
+	fmt.Fprintf(s.out, "Or: irisops run --config %s, and irisops ctl. The account that irisops runs as may only look there; put other accounts under unix: of operator and second.\n", l.ConfigFile())
 	return printLab(ctx, l, s)
 }
 

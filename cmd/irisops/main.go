@@ -77,6 +77,14 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 			code = int(n)
 		}
 	}()
+	if len(args) == 1 { // as other programs have it
+		switch args[0] {
+		case "--version":
+			args = []string{"version"}
+		case "help":
+			args = []string{"--help"}
+		}
+	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
 		fmt.Fprintf(s.err, "irisops: %v\nSee irisops --help.\n", err)

@@ -76,6 +76,6 @@ func (c checkCommand) Run(s streams) error {
 	for _, cl := range cfg.Clusters {
 		nodes += len(cl.Nodes)
 	}
-	_, err = fmt.Fprintf(s.out, "%s is good: %d people, %d clusters, %d nodes.\n", c.File, len(cfg.People), len(cfg.Clusters), nodes)
+	_, err = fmt.Fprintf(s.out, "%s is good: people %d, clusters %d, nodes %d.\n", c.File, len(cfg.People), len(cfg.Clusters), nodes)
 	return err
 }

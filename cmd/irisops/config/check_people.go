@@ -92,11 +92,11 @@ func (k *checker) checkAccount(path string, p *Person, who string) {
 	}
 	switch {
 	case p.Unix == "root" || p.UID == "0":
-		k.warn(path, "%s: root is nobody's account. Whoever comes as root may look and break glass, nothing else.", capital(who))
+		k.warn(path, "%s: root is nobody's account. Whoever comes as root may look, nothing else.", capital(who))
 	case p.UID == "":
 		k.warn(path, "%s: this machine has no account %s, so nobody can come by it.", capital(who), p.Unix)
 	case p.UID == k.machine.self:
-		k.warn(path, "%s: %s is the account that this runs as. If the bot runs as it too, then whoever comes by it may look and break glass, nothing else.", capital(who), p.Unix)
+		k.warn(path, "%s: %s is the account that this runs as. If the bot runs as it too, then whoever comes by it may look, nothing else.", capital(who), p.Unix)
 	}
 }
 

@@ -35,6 +35,7 @@ var update = flag.Bool("update", false, "write the transcripts as they are said 
 //	operator: status    is typed by that person
 //	@ wait 15m          lets time pass
 //	@ down edge1        kills a node of the fake cluster; also: up, silent
+//	@ off 20m           stops the bot and starts it again after that time
 //	@ restart           stops the bot and starts it again on the same database
 //	# anything          is a remark
 func TestConversations(t *testing.T) {
@@ -158,6 +159,15 @@ func (s *stage) direct(words []string) {
 		s.terminal.Narrate(words[1] + " later")
 		time.Sleep(d) // synctest's time: nothing is slept
 		synctest.Wait()
+	case "off": // and on again after that time
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.stop()
+		time.Sleep(d) // synctest's time: nothing is slept
+		s.terminal.Narrate("irisops was off for " + words[1])
+		s.start()
 	case "restart":
 		s.stop()
 		s.terminal.Narrate("irisops is restarted")

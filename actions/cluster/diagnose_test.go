@@ -247,7 +247,7 @@ func TestDiagnoseRefuses(t *testing.T) {
 		want string
 	}{
 		{actions.Args{"mode": "node"}, "Which node? For example: diagnose node edge1."},
-		{actions.Args{"mode": "node", "node": "edge9"}, `main has no node "edge9". Say one of: core, edge1, edge2, core, edge, all.`},
+		{actions.Args{"mode": "node", "node": "edge9"}, `main has no node "edge9". Say one of: core, edge1, edge2, edge, all.`},
 		{actions.Args{"mode": "node", "node": "edge"}, `"edge" means more than one node. Say one of: core, edge1, edge2.`},
 		{actions.Args{"mode": "quick", "node": "edge1"}, "A quick diagnosis is of all nodes. For one: diagnose node edge1."},
 	} {

@@ -7,14 +7,14 @@ import "time"
 
 // Delivery is one thing a person typed or pressed, whatever the channel.
 type Delivery struct {
-	ID       string // stable: the same again is the same delivery
-	Via      string // "terminal", "socket", "slack"
-	Caller   string // who the channel says it is: "unix:1000", "slack:U01", "demo:operator"
-	Text     string // the words, as typed
-	Incident string // the incident whose thread it came from: "INC-7"; "" elsewhere
-	Cluster  string // the channel's cluster; "" where there is only one
-	Yes      bool   // the caller has confirmed beforehand (ctl --yes)
-	Received time.Time
+	ID       string    // stable: the same again is the same delivery
+	Via      string    // "terminal", "socket", "slack"
+	Caller   string    // who the channel says it is: "unix:1000", "slack:U01", "demo:operator"
+	Text     string    // the words, as typed
+	Incident string    // the incident whose thread it came from: "INC-7"; "" elsewhere
+	Cluster  string    // the channel's cluster; "" where there is only one
+	Yes      bool      // the caller has confirmed beforehand (ctl --yes)
+	Received time.Time // when it was said, if the channel tells that it came late
 
 	// CarriedOut is set in the transaction that does what was asked; Answered
 	// when the reply is with the room. A delivery without the first can be run

@@ -10,8 +10,9 @@ import (
 
 // The whole P0 loop, by slash command, mention, thread and buttons.
 func TestWholeLoop(t *testing.T) {
+	t.Parallel()
 	s := slacktest.New(t, ops, onCall)
-	c := newCluster()
+	c := newWorld()
 	c.set("edge1", "down")
 	live(t, setting{api: s.API(), clusters: c.served(), onCall: onCall,
 		steps: []escalation.PolicyStep{{Role: "primary"}, {After: 4 * time.Second, Role: "sre"}, {After: 6 * time.Second, Role: "owner"}}})

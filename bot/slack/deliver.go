@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	refusedWait = time.Minute      // until a bot that was refused tries again
+	refusedWait = 20 * time.Second // until a bot that was refused tries again
 	privateFor  = 10 * time.Minute // after that a private answer is no use any more
 )
 
@@ -64,6 +64,9 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 		found, err := r.find(ctx, p, j.thread)
 		if v, _ := judge(err); err != nil && (v == unsure || v == limited) {
 			return r.failed(p, j, err)
+		}
+		if err != nil {
+			r.Log.Warn("it cannot be found out whether a message was sent already; it is sent", "key", p.Key, "err", err)
 		}
 		if found.ts != "" {
 			return r.shown(ctx, p, j, found.ts, found.hash)
@@ -128,6 +131,7 @@ func (r *Room) edit(ctx context.Context, p outbox.Post, j job) sent {
 // shown records what Slack shows now.
 func (r *Room) shown(ctx context.Context, p outbox.Post, j job, ts, hash string) sent {
 	r.alarms.answered(p.Channel)
+	r.Log.Debug("said in Slack", "key", p.Key, "hash", hash, "ts", ts)
 	var now outbox.Post
 	err := r.amend(ctx, p.Key, func(q *outbox.Post) bool {
 		q.TS, q.Shown, q.Thread = ts, hash, j.thread
@@ -197,7 +201,10 @@ func (r *Room) failed(p outbox.Post, j job, err error) sent {
 		return sent{post: p}
 	default:
 		r.alarms.unanswered(err)
-		s.doubt, s.channel = true, s.wait
+		if p.TS != "" { // it may have been edited
+			s.wait = max(s.wait, editEvery)
+		}
+		s.doubt, s.channel = true, backoff(j.attempts)
 	}
 	return s
 }

@@ -12,6 +12,7 @@ import (
 type arrival struct {
 	address
 	text string
+	ts   string // when it was said; "" is not known
 }
 
 // slashPayload: https://docs.slack.dev/interactivity/implementing-slash-commands
@@ -89,7 +90,7 @@ func readSlash(envelope string, payload json.RawMessage) (a arrival, ok bool, er
 	if p.Trigger == "" {
 		p.Trigger = envelope
 	}
-	a = arrival{address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, strings.TrimSpace(p.Text)}
+	a = arrival{address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, strings.TrimSpace(p.Text), ""}
 	return a, p.Channel != "" && p.User != "", nil
 }
 
@@ -110,7 +111,7 @@ func readMention(payload json.RawMessage) (a arrival, ok bool, err error) {
 	if thread == e.TS {
 		thread = ""
 	}
-	a = arrival{address{channel: e.Channel, thread: thread, user: e.User, kind: byMention, what: e.TS}, withoutMention(e.Text, self)}
+	a = arrival{address{channel: e.Channel, thread: thread, user: e.User, kind: byMention, what: e.TS}, withoutMention(e.Text, self), e.TS}
 	return a, true, nil
 }
 
@@ -137,7 +138,7 @@ func readClick(payload json.RawMessage) (a arrival, ok bool, err error) {
 		thread = ""
 	}
 	what := strings.Join([]string{p.Container.TS, b.Action, b.ID}, "/")
-	return arrival{address{channel: channel, thread: thread, user: p.User.ID, kind: byClick, what: what}, b.Value}, channel != "", nil
+	return arrival{address{channel: channel, thread: thread, user: p.User.ID, kind: byClick, what: what}, b.Value, b.Action}, channel != "", nil
 }
 
 var anyMention = regexp.MustCompile(`^\s*<@[A-Z0-9]+(\|[^>]*)?>[:,]?`)

@@ -212,8 +212,13 @@ func (l *Listener) keep(ctx context.Context, req socketmode.Request) (d inbox.De
 	}
 	d = inbox.Delivery{ID: a.id(), Via: "slack", Caller: "slack:" + a.user, Text: a.text,
 		Incident: l.incidentAt(a), Cluster: l.room.Cluster, Received: time.Now().UTC()}
+	// What came late is as old as when it was said, so that it asks again.
+	if at, ok := l.room.said(a.ts); ok && time.Since(at) > bot.StaleAfter {
+		d.Received = at
+	}
 	// The end of the connection must not undo it.
 	fresh, err := l.bot.Receive(context.WithoutCancel(ctx), d)
+	l.room.Log.Debug("heard in Slack", "delivery", d.ID, "fresh", fresh, "err", err)
 	switch {
 	case err != nil:
 		if !l.seen.add(d.ID) {

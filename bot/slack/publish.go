@@ -38,7 +38,7 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 	p.Message.Data = nil
 	places := r.places(p)
 	for _, want := range places {
-		if err := r.keep(ctx, want); err != nil {
+		if err := r.keep(ctx, want, p.Replay); err != nil {
 			if want.User != "" {
 				r.whisper(ctx, want)
 			}
@@ -58,7 +58,7 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 func (r *Room) places(p bot.Post) []outbox.Post {
 	at, here := addressOf(p.Answers)
 	want := outbox.Post{Key: p.Key, Incident: p.Incident, Parent: p.Parent, Channel: r.Channel, OnCall: p.OnCall, Message: p.Message}
-	if at.kind == bySlash {
+	if at.kind == bySlash && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
 		want.Asker = at.user
 	}
 	switch {
@@ -97,14 +97,15 @@ func (r *Room) calls(p bot.Post) string {
 	return ""
 }
 
-// keep makes what is wanted durable. A known post keeps its place.
-func (r *Room) keep(ctx context.Context, want outbox.Post) error {
+// keep makes what is wanted durable. A known post keeps its place. What is over
+// is brought up to date where it stands, and not begun any more.
+func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 	want.Hash = hashOf(want)
 	want.Created = time.Now().UTC()
 	var kept outbox.Post
 	changed := false
 	err := r.Outbox.AmendPost(ctx, want.Key, func(p *outbox.Post) bool {
-		changed = p.Hash != want.Hash
+		changed = p.Hash != want.Hash && (p.Hash != "" || !over)
 		if !changed {
 			return false
 		}
@@ -117,6 +118,7 @@ func (r *Room) keep(ctx context.Context, want outbox.Post) error {
 		return true
 	})
 	if err == nil && changed {
+		r.Log.Debug("to be said in Slack", "key", want.Key, "hash", want.Hash)
 		r.desk.add(kept, false)
 	}
 	return err
@@ -182,7 +184,7 @@ func (r *Room) retireOne(ctx context.Context, owner bot.Post, page outbox.Post) 
 		return
 	}
 	page.Message.Buttons, page.Record = keep, owner.Message.Title
-	if err := r.keep(ctx, page); err != nil {
+	if err := r.keep(ctx, page, false); err != nil {
 		r.Log.Error("the buttons of a page could not be taken away", "key", page.Key, "err", err)
 	}
 }

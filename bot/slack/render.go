@@ -27,7 +27,7 @@ func render(p outbox.Post) rendered {
 		calling += " "
 	}
 	r.section(calling + "*" + strings.ReplaceAll(title, "*", "∗") + "*")
-	buttons, typed := actions(p)
+	buttons, typed := buttonRows(p)
 	for _, b := range buttons {
 		r.left -= sizeOf(b)
 	}
@@ -42,8 +42,8 @@ func render(p outbox.Post) rendered {
 	for _, words := range typed {
 		r.section(words)
 	}
-	if p.Record != "" {
-		r.context(line(cut(p.Record, maxNote)))
+	if record := line(cut(p.Record, maxNote)); record != "" {
+		r.context(record)
 	}
 	if p.Asker != "" {
 		r.context("Asked by " + mention(p.Asker))
@@ -197,8 +197,8 @@ func sizeOf(b slack.Block) int {
 // most buttons in one message: more are no help to anybody.
 const mostButtons = 2 * maxButtons
 
-// actions are the buttons, and in words what fits into none.
-func actions(p outbox.Post) (blocks []slack.Block, typed []string) {
+// buttonRows are the buttons, and in words what fits into none.
+func buttonRows(p outbox.Post) (blocks []slack.Block, typed []string) {
 	primary := false
 	var row []slack.BlockElement
 	for i, b := range p.Message.Buttons {
@@ -231,14 +231,14 @@ func button(i int, b message.Button, primary *bool) *slack.ButtonBlockElement {
 	case b.Style == message.Primary && !*primary:
 		e.Style, *primary = slack.StylePrimary, true
 	}
-	if b.Style != message.Danger && b.Confirm == "" {
-		return e
-	}
-	question := b.Confirm
+	question := short(b.Confirm, maxConfirm)
 	if question == "" {
+		if b.Style != message.Danger {
+			return e
+		}
 		question = "This can lose data or service."
 	}
-	e.Confirm = slack.NewConfirmationBlockObject(plainText("Are You Sure?"), plainText(short(question, maxConfirm)),
+	e.Confirm = slack.NewConfirmationBlockObject(plainText("Are You Sure?"), plainText(question),
 		plainText(short(b.Label, 30)), plainText("Leave It"))
 	if b.Style == message.Danger {
 		e.Confirm.Style = slack.StyleDanger

@@ -1,7 +1,7 @@
 // Package slack is the conversation in Slack: a Room that shows what the bot
 // says, and a Listener that takes what people type and press. It is the only
-// package that knows Slack's types and rules; ../shared rules are in limits.go,
-// text.go and desk.go.
+// package that knows Slack's types and rules: its limits stand in limits.go, its
+// pace in desk.go, its errors in errors.go.
 //
 // What is to be said is kept first and sent later, one message a key: while
 // Slack is slow, forbids or is away, nothing is lost and only the newest state
@@ -17,6 +17,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +75,7 @@ type Room struct {
 
 	mu   sync.Mutex
 	self identity
+	skew time.Duration // Slack's clock is so far ahead of ours
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -114,7 +116,8 @@ func NewRoom(o Options) (*Room, error) {
 	if o.API != "" {
 		options = append(options, slack.OptionAPIURL(o.API))
 	}
-	r := &Room{Options: o, api: slack.New(o.BotToken, options...), desk: newDesk()}
+	r := &Room{Options: o, desk: newDesk()}
+	r.api = slack.New(o.BotToken, append(options, slack.OptionOnResponseHeaders(r.setClock))...)
 	r.alarms.tell = func(what string, err error) {
 		o.Log.Error(what, "err", err)
 		o.Alarm(what, err)
@@ -159,14 +162,42 @@ func (r *Room) Stop(ctx context.Context) error {
 	}
 }
 
+// setClock learns how far Slack's clock is from ours, to the second.
+func (r *Room) setClock(_ string, header http.Header) {
+	at, err := http.ParseTime(header.Get("Date"))
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.skew = time.Until(at)
+}
+
+// said is when something with that ts was said, by our clock.
+func (r *Room) said(ts string) (time.Time, bool) {
+	seconds, err := strconv.ParseFloat(ts, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.UnixMilli(int64(seconds * 1000)).Add(-r.skew).UTC(), true
+}
+
 // me is who the bot is in Slack; it asks once it can.
 func (r *Room) me(ctx context.Context) identity {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.self.user == "" {
-		if who, err := r.api.AuthTestContext(ctx); err == nil {
-			r.self = identity{user: who.UserID, bot: who.BotID}
-		}
+	self := r.self
+	r.mu.Unlock()
+	if self.user != "" {
+		return self
 	}
+	who, err := r.api.AuthTestContext(ctx)
+	if err != nil {
+		return self
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.self = identity{user: who.UserID, bot: who.BotID}
 	return r.self
 }

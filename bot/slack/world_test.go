@@ -16,6 +16,7 @@ import (
 	"irisops/bot"
 	"irisops/bot/access"
 	"irisops/bot/escalation"
+	"irisops/bot/inbox"
 	"irisops/bot/incident"
 	"irisops/bot/oncall"
 	"irisops/bot/slack"
@@ -76,6 +77,19 @@ func (a *alarms) said(what string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return strings.Contains(strings.Join(a.all, "\n"), what)
+}
+
+// wait waits until people were told that.
+func (a *alarms) wait(t *testing.T, what string) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !a.said(what) {
+		select {
+		case <-a.told:
+		case <-deadline:
+			t.Fatalf("nobody was told %q", what)
+		}
+	}
 }
 
 type setting struct {
@@ -152,25 +166,25 @@ func live(t *testing.T, s setting) *life {
 	return l
 }
 
-// cluster is one core and two edges whose state the test sets.
-type cluster struct {
+// world is one core and two edges whose state the test sets.
+type world struct {
 	mu    sync.Mutex
 	state map[string]string
 	acts  string        // file in which each step leaves a line
 	slow  chan struct{} // a step waits for it; nil: none waits
 }
 
-func newCluster() *cluster {
-	return &cluster{state: map[string]string{"core": "up", "edge1": "up", "edge2": "up"}}
+func newWorld() *world {
+	return &world{state: map[string]string{"core": "up", "edge1": "up", "edge2": "up"}}
 }
 
-func (c *cluster) set(node, state string) {
+func (c *world) set(node, state string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state[node] = state
 }
 
-func (c *cluster) down() []string {
+func (c *world) down() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var nodes []string
@@ -182,18 +196,18 @@ func (c *cluster) down() []string {
 	return nodes
 }
 
-func (c *cluster) summary(context.Context) (actions.Level, string) {
+func (c *world) summary(context.Context) (actions.Level, string) {
 	if bad := c.down(); len(bad) > 0 {
 		return actions.Critical, strings.Join(bad, ", ") + " down"
 	}
 	return actions.OK, "all 3 nodes answer"
 }
 
-func (c *cluster) served() []bot.Cluster {
+func (c *world) served() []bot.Cluster {
 	return []bot.Cluster{{Name: "main", Actions: c.actions(), Summary: c.summary}}
 }
 
-func (c *cluster) actions() []actions.Action {
+func (c *world) actions() []actions.Action {
 	target := actions.Param{Name: "target", Kind: actions.Target, Doc: "a node, a role, or all", Example: "edge1"}
 	return []actions.Action{
 		{Name: "diagnose", Summary: "what is wrong", Example: "diagnose", Look: func(context.Context, actions.Request) (actions.Result, error) {
@@ -216,7 +230,7 @@ func (c *cluster) actions() []actions.Action {
 	}
 }
 
-func (c *cluster) plan(verb, to string) func(context.Context, actions.Request) (actions.Plan, error) {
+func (c *world) plan(verb, to string) func(context.Context, actions.Request) (actions.Plan, error) {
 	return func(_ context.Context, req actions.Request) (actions.Plan, error) {
 		node := req.Args["target"]
 		c.mu.Lock()
@@ -238,7 +252,7 @@ func (c *cluster) plan(verb, to string) func(context.Context, actions.Request) (
 	}
 }
 
-func (c *cluster) step(name, evidence, node, to string) actions.Step {
+func (c *world) step(name, evidence, node, to string) actions.Step {
 	return actions.Step{Name: name, Describe: "exact pid", Perform: func(ctx context.Context) (string, error) {
 		if c.acts != "" {
 			f, err := os.OpenFile(c.acts, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -259,5 +273,19 @@ func (c *cluster) step(name, evidence, node, to string) actions.Step {
 		}
 		c.set(node, to)
 		return evidence, nil
+	}, Check: func(context.Context) (string, error) {
+		acts, err := os.ReadFile(c.acts)
+		if c.acts == "" || err == nil && strings.Contains(string(acts), name) {
+			return evidence, nil
+		}
+		return "", errors.New("not yet")
 	}}
+}
+
+var said int
+
+// delivery is something said at a terminal.
+func delivery(who, text string) inbox.Delivery {
+	said++
+	return inbox.Delivery{ID: fmt.Sprint("test/", said), Via: "terminal", Caller: "slack:" + map[string]string{"operator": operator}[who], Text: text}
 }

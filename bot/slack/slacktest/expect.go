@@ -76,6 +76,24 @@ func (s *Slack) ExpectEdited(m *Message, parts ...string) {
 	s.waitFor(fmt.Sprintf("edit of %q to %q", m.states[0], parts), func() bool { return m.Edits > 0 && has(shown(m.Text, m.Blocks), parts) })
 }
 
+// ExpectEither waits until the message, or another one in its thread, says one
+// of the texts now, and says which.
+func (s *Slack) ExpectEither(m *Message, texts ...string) (which int) {
+	s.t.Helper()
+	s.waitFor(fmt.Sprintf("edit of %q to one of %q", m.states[0], texts), func() bool {
+		for i, text := range texts {
+			for _, o := range s.all() {
+				if o.Channel == m.Channel && o.Thread == m.Thread && strings.Contains(shown(o.Text, o.Blocks), text) {
+					which = i
+					return true
+				}
+			}
+		}
+		return false
+	})
+	return which
+}
+
 // ExpectEphemeral waits for a message that only that person sees.
 func (s *Slack) ExpectEphemeral(user string, parts ...string) *Ephemeral {
 	s.t.Helper()
@@ -100,25 +118,13 @@ func (s *Slack) Shown(m *Message) string {
 }
 
 // quiet is how long nothing has to happen until nothing will.
-const quiet = 700 * time.Millisecond
+const quiet = 1200 * time.Millisecond // longer than the pace of a channel
 
 // NothingElse waits until all is quiet, and fails the test for every message
 // that was not expected.
 func (s *Slack) NothingElse() {
 	s.t.Helper()
-	timer := time.NewTimer(quiet)
-	defer timer.Stop()
-	for settled := false; !settled; {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		select {
-		case <-changed:
-			timer.Reset(quiet)
-		case <-timer.C:
-			settled = true
-		}
-	}
+	s.Settle()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, m := range s.all() {
@@ -138,6 +144,24 @@ func (s *Slack) NothingElse() {
 	}
 }
 
+// Settle waits until all is quiet.
+func (s *Slack) Settle() {
+	s.t.Helper()
+	timer := time.NewTimer(quiet)
+	defer timer.Stop()
+	for settled := false; !settled; {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		select {
+		case <-changed:
+			timer.Reset(quiet)
+		case <-timer.C:
+			settled = true
+		}
+	}
+}
+
 // Transcript is everything that was said, for a test that fails.
 func (s *Slack) Transcript() string {
 	s.mu.Lock()
@@ -151,3 +175,6 @@ func (s *Slack) Transcript() string {
 	}
 	return b.String()
 }
+
+// Broadcast says whether a message in a thread was shown to the whole channel.
+func (m *Message) Broadcast() bool { return m.broadcast }

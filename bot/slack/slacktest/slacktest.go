@@ -59,6 +59,7 @@ type Slack struct {
 	refusal    string
 	calls      map[string]int
 	twice      bool
+	back       time.Duration
 }
 
 type channel struct {
@@ -152,7 +153,7 @@ func (s *Slack) touch() {
 // holds mu.
 func (s *Slack) next() string {
 	s.clock++
-	return fmt.Sprintf("%d.%06d", time.Now().Unix(), s.clock)
+	return fmt.Sprintf("%d.%06d", time.Now().Add(-s.back).Unix(), s.clock)
 }
 
 func (s *Slack) wrong(format string, args ...any) {
@@ -224,6 +225,14 @@ func (s *Slack) DeliverTwice() {
 	s.twice = true
 }
 
+// Late makes what is said from now on that late: Slack retries events for
+// minutes. 0 ends it.
+func (s *Slack) Late(by time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.back = by
+}
+
 // Forget takes a message away, as a person can.
 func (s *Slack) Forget(m *Message) {
 	s.mu.Lock()
@@ -241,6 +250,14 @@ func (s *Slack) Messages(channel string) []*Message {
 		all = append(all, m.copied())
 	}
 	return all
+}
+
+// Key is the key that the bot has written into the message's metadata.
+func (m *Message) Key() string {
+	metadata, _ := m.metadata.(map[string]any)
+	payload, _ := metadata["event_payload"].(map[string]any)
+	key, _ := payload["key"].(string)
+	return key
 }
 
 func (m *Message) copied() *Message {

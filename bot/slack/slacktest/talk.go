@@ -29,6 +29,12 @@ func (s *Slack) Mention(user, channel string, head *Message, text string) *Deliv
 	return s.acked(s.deliver("events_api", false, user, m.Channel, payload))
 }
 
+// Deliver delivers any envelope.
+func (s *Slack) Deliver(kind string, payload map[string]any) *Delivery {
+	s.t.Helper()
+	return s.acked(s.deliver(kind, false, "", "", payload))
+}
+
 // Written is the last message that a person wrote in the channel.
 func (s *Slack) Written(channel string) *Message {
 	s.mu.Lock()

@@ -1,0 +1,100 @@
+package slack
+
+import (
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"irisops/bot/command"
+)
+
+// The shape of an app manifest, as far as it is used:
+// https://docs.slack.dev/reference/app-manifest
+type manifest struct {
+	Display  manifestDisplay  `yaml:"display_information"`
+	Features manifestFeatures `yaml:"features"`
+	OAuth    manifestOAuth    `yaml:"oauth_config"`
+	Settings manifestSettings `yaml:"settings"`
+}
+
+type manifestDisplay struct {
+	Name        string `yaml:"name"`
+	Description string `yaml:"description"`
+}
+
+type manifestFeatures struct {
+	Bot      manifestBot     `yaml:"bot_user"`
+	Commands []manifestSlash `yaml:"slash_commands"`
+}
+
+type manifestBot struct {
+	Name   string `yaml:"display_name"`
+	Online bool   `yaml:"always_online"`
+}
+
+type manifestSlash struct {
+	Command     string `yaml:"command"`
+	Description string `yaml:"description"`
+	Hint        string `yaml:"usage_hint"`
+	Escape      bool   `yaml:"should_escape"` // users and channels by their ids
+}
+
+type manifestOAuth struct {
+	Scopes struct {
+		Bot []string `yaml:"bot"`
+	} `yaml:"scopes"`
+}
+
+type manifestSettings struct {
+	Events struct {
+		Bot []string `yaml:"bot_events"`
+	} `yaml:"event_subscriptions"`
+	Interactivity struct {
+		Enabled bool `yaml:"is_enabled"`
+	} `yaml:"interactivity"`
+	OrgDeploy bool `yaml:"org_deploy_enabled"`
+	Socket    bool `yaml:"socket_mode_enabled"`
+	Rotation  bool `yaml:"token_rotation_enabled"`
+}
+
+// Scopes are those that this package uses, each with what for. The app token has
+// connections:write besides, which no manifest can ask for.
+var Scopes = []struct{ Name, For string }{
+	{"app_mentions:read", "hear @iris"},
+	{"channels:history", "find out after a crash whether a message was sent, in a public channel"},
+	{"chat:write", "speak"},
+	{"commands", "/iris"},
+	{"groups:history", "the same as channels:history, in a private channel"},
+	{"usergroups:read", "who is in the user groups under `groups` in the config"},
+}
+
+// Limits of a slash command in a manifest, in characters.
+const (
+	maxHint        = 1_000
+	maxDescription = 2_000
+)
+
+// Manifest is the app manifest, in YAML, for exactly what works: the commands
+// are those of the table.
+func Manifest(table *command.Table) ([]byte, error) {
+	var words []string
+	for _, s := range table.Specs() {
+		words = append(words, s.Words)
+	}
+	m := manifest{
+		Display: manifestDisplay{Name: "irisops", Description: "Stands beside the people who run IRIS."},
+		Features: manifestFeatures{
+			Bot: manifestBot{Name: "iris", Online: true},
+			Commands: []manifestSlash{{Command: "/iris", Escape: true,
+				Description: short("Diagnose, act on and recover IRIS, together. /iris help says more.", maxDescription),
+				Hint:        short(strings.Join(words, " | "), maxHint)}},
+		},
+	}
+	for _, s := range Scopes {
+		m.OAuth.Scopes.Bot = append(m.OAuth.Scopes.Bot, s.Name)
+	}
+	m.Settings.Events.Bot = []string{"app_mention"}
+	m.Settings.Interactivity.Enabled = true
+	m.Settings.Socket = true
+	return yaml.MarshalWithOptions(m, yaml.IndentSequence(true))
+}

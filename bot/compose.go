@@ -141,6 +141,8 @@ func (b *Bot) nextPage(inc incident.Incident, now time.Time) string {
 	}
 	next, ok := inc.NextStep()
 	switch {
+	case ok && !next.Due.After(now):
+		return fmt.Sprintf("%s, due at %s: now", b.holder(next.Role, now), b.clock(next.Due, now))
 	case ok:
 		return fmt.Sprintf("%s at %s (in %s), unless recovered", b.holder(next.Role, now), b.clock(next.Due, now), spoken(next.Due.Sub(now)))
 	case len(inc.Steps) == 0:

@@ -11,14 +11,25 @@ import (
 
 // makeTable joins the conversation's own words and the clusters' actions into
 // the one table: parser, help, "did you mean" and the Slack manifest read it.
-func (b *Bot) makeTable() error {
-	b.handlers = map[string]handler{}
+func (b *Bot) makeTable() (err error) {
+	b.table, b.handlers, err = tableOf(b.Clusters[0].Actions)
+	return err
+}
+
+// TableOf is the command table of a bot whose clusters have these actions.
+func TableOf(list []actions.Action) (*command.Table, error) {
+	table, _, err := tableOf(list)
+	return table, err
+}
+
+func tableOf(list []actions.Action) (*command.Table, map[string]handler, error) {
+	handlers := map[string]handler{}
 	var specs []command.Spec
 	for _, w := range words {
 		specs = append(specs, w.Spec)
-		b.handlers[w.Spec.Words] = w.run
+		handlers[w.Spec.Words] = w.run
 	}
-	for _, a := range b.Clusters[0].Actions {
+	for _, a := range list {
 		spec := command.Spec{Words: a.Name, Class: actions.See, Group: looks, Summary: a.Summary, Long: a.Long, Example: a.Example, Params: a.Params}
 		run := looking(a.Name)
 		if a.Plan != nil {
@@ -26,18 +37,14 @@ func (b *Bot) makeTable() error {
 			run = acting(a.Name)
 		}
 		specs = append(specs, spec)
-		b.handlers[a.Name] = run
+		handlers[a.Name] = run
 	}
 	slices.SortStableFunc(specs, func(a, b command.Spec) int {
 		return slices.Index(groups, a.Group) - slices.Index(groups, b.Group)
 	})
 	table, err := command.New(specs)
-	b.table = table
-	return err
+	return table, handlers, err
 }
-
-// Table is the command table, for help outside the conversation.
-func (b *Bot) Table() *command.Table { return b.table }
 
 type word struct {
 	command.Spec

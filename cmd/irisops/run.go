@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"irisops/bot"
 	"irisops/bot/console"
@@ -37,8 +36,13 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}
 	fmt.Fprintf(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), c.Config)
-	if os.Getenv("SLACK_BOT_TOKEN") != "" || os.Getenv("SLACK_APP_TOKEN") != "" {
-		log.Warn("this irisops does not speak to Slack; people reach it by irisops ctl")
+	switch {
+	case inSlack(cfg):
+		fmt.Fprintf(s.out, "In Slack, in channel %s: /iris help\n", cfg.Slack.Channel)
+	case cfg.Slack != nil:
+		fmt.Fprintln(s.err, "irisops: slack: is configured and SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set: pages are shown here and to irisops ctl only, nobody's phone rings.")
+	default:
+		fmt.Fprintln(s.err, "irisops: slack: is not configured: pages are shown here and to irisops ctl only, nobody's phone rings.")
 	}
 	<-ctx.Done()
 	fmt.Fprintln(s.out, "irisops is stopping; the cluster's nodes are left as they are.")

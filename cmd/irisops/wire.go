@@ -20,6 +20,7 @@ import (
 	"irisops/bot/console"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
+	"irisops/bot/slack"
 	"irisops/cmd/irisops/config"
 	"irisops/store"
 )
@@ -28,6 +29,8 @@ import (
 // opened is closed in the opposite order, each by its name.
 type app struct {
 	bot    *bot.Bot
+	slack  *slack.Room     // nil: not in Slack
+	ears   *slack.Listener // the same
 	server *console.Server
 	stops  []closing
 }
@@ -37,11 +40,12 @@ type closing struct {
 	stop func(ctx context.Context) error
 }
 
-// overrides are what the demo sets beside its config.
+// overrides are what the demo and the tests set beside the config.
 type overrides struct {
 	demo     bool // `as NAME` is believed
 	rooms    []bot.Room
 	policies map[incident.Priority]escalation.Policy
+	slackAPI string // tests have their own Slack
 }
 
 // newApp opens and joins everything. On an error nothing stays open.
@@ -72,12 +76,18 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	for _, c := range clusters {
 		served = append(served, bot.Cluster{Name: c.Name, Actions: c.Actions(), Summary: c.Summary})
 	}
-	a.bot, err = bot.New(bot.Options{
+	options := bot.Options{
 		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,
 		Rooms: o.rooms, Zone: cfg.Zone(), Log: log,
-	})
-	if err != nil {
+	}
+	if err := a.slackRoom(cfg, o, people, db, &options); err != nil {
 		return a, err
+	}
+	if a.bot, err = bot.New(options); err != nil {
+		return a, err
+	}
+	if a.slack != nil {
+		a.ears = slack.NewListener(a.slack, a.bot)
 	}
 	if err := a.keepHouse(db, cfg.Zone(), log); err != nil {
 		return a, err
@@ -131,11 +141,23 @@ func (a *app) Start(ctx context.Context) error {
 	// Closed in the opposite order: nobody new is let in, work is told to end,
 	// and then those who wait for its end are answered.
 	a.onStop("the clients of the socket", a.server.Wait)
+	if a.slack != nil {
+		a.onStop("Slack", a.slack.Stop) // after the conversation, whose last words it sends
+		if err := a.slack.Start(); err != nil {
+			return err
+		}
+	}
 	a.onStop("the conversation", a.bot.Stop)
-	a.onStop("the socket", a.server.Close)
 	if err := a.bot.Start(ctx); err != nil {
 		return err
 	}
+	if a.ears != nil {
+		a.onStop("listening to Slack", a.ears.Stop)
+		if err := a.ears.Start(); err != nil {
+			return err
+		}
+	}
+	a.onStop("the socket", a.server.Close)
 	return a.server.Start()
 }
 

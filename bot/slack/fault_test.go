@@ -210,8 +210,8 @@ func TestEditsAreCoalesced(t *testing.T) {
 	}
 	m := s.ExpectPost(ops, "step")
 	s.ExpectEdited(m, "step 99.")
-	if m.Edits > 3 {
-		t.Errorf("%d edits", m.Edits)
+	if n := s.Edits(m); n > 3 {
+		t.Errorf("%d edits", n)
 	}
 }
 
@@ -239,7 +239,7 @@ func TestPagesPass(t *testing.T) {
 	s.ExpectPost(ops, "decide")
 	var order []string
 	for _, m := range s.Messages(ops) {
-		order = append(order, m.Text)
+		order = append(order, m.Text())
 	}
 	if len(order) < 2 || !strings.Contains(order[0], "wake up") || order[1] != "decide" {
 		t.Errorf("the order was %q", order)

@@ -113,7 +113,7 @@ func TestPlainText(t *testing.T) {
 	}
 	publish("one")
 	m := s.ExpectPost(ops, "one")
-	if len(m.Blocks) != 0 {
+	if s.HasBlocks(m) {
 		t.Error("it has blocks")
 	}
 	s.Fail("chat.update", 1, "msg_blocks_too_long")

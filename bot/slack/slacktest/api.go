@@ -159,7 +159,7 @@ func (s *Slack) postMessage(r *http.Request) answer {
 			return no("thread_not_found")
 		}
 	}
-	m := &Message{Channel: id, TS: s.next(), Thread: thread, User: BotUser, Bot: true, Text: text, Blocks: blocks, metadata: metadata,
+	m := &Message{Channel: id, TS: s.next(), Thread: thread, User: BotUser, Bot: true, text: text, blocks: blocks, metadata: metadata,
 		broadcast: r.Form.Get("reply_broadcast") == "true"}
 	m.states = []string{shown(text, blocks)}
 	s.channels[id].messages = append(s.channels[id].messages, m)
@@ -191,7 +191,7 @@ func (s *Slack) update(r *http.Request) answer {
 	if since := time.Since(m.edited); since < editEvery-100*time.Millisecond {
 		s.t.Errorf("slacktest: %s was edited again after %s: %s", ts, since.Round(time.Millisecond), text)
 	}
-	m.Text, m.Blocks, m.edited, m.Edits = text, blocks, time.Now(), m.Edits+1
+	m.text, m.blocks, m.edited, m.edits = text, blocks, time.Now(), m.edits+1
 	m.states = append(m.states, shown(text, blocks))
 	if raw := r.Form.Get("metadata"); raw != "" {
 		var metadata any
@@ -221,9 +221,9 @@ func (s *Slack) postEphemeral(r *http.Request) answer {
 
 // json is the message as the Web API and payloads show it.
 func (m *Message) json(metadata bool) answer {
-	a := answer{"type": "message", "user": m.User, "text": m.Text, "ts": m.TS, "team": teamID}
+	a := answer{"type": "message", "user": m.User, "text": m.text, "ts": m.TS, "team": teamID}
 	if m.Bot {
-		a["bot_id"], a["app_id"], a["blocks"] = botID, appID, m.Blocks
+		a["bot_id"], a["app_id"], a["blocks"] = botID, appID, m.blocks
 	}
 	if m.Thread != "" {
 		a["thread_ts"] = m.Thread

@@ -73,17 +73,17 @@ func (s *Slack) ExpectInThread(head *Message, parts ...string) *Message {
 // place.
 func (s *Slack) ExpectEdited(m *Message, parts ...string) {
 	s.t.Helper()
-	s.waitFor(fmt.Sprintf("edit of %q to %q", m.states[0], parts), func() bool { return m.Edits > 0 && has(shown(m.Text, m.Blocks), parts) })
+	s.waitFor(fmt.Sprintf("edit of %q to %q", s.first(m), parts), func() bool { return m.edits > 0 && has(shown(m.text, m.blocks), parts) })
 }
 
 // ExpectEither waits until the message, or another one in its thread, says one
 // of the texts now, and says which.
 func (s *Slack) ExpectEither(m *Message, texts ...string) (which int) {
 	s.t.Helper()
-	s.waitFor(fmt.Sprintf("edit of %q to one of %q", m.states[0], texts), func() bool {
+	s.waitFor(fmt.Sprintf("edit of %q to one of %q", s.first(m), texts), func() bool {
 		for i, text := range texts {
 			for _, o := range s.all() {
-				if o.Channel == m.Channel && o.Thread == m.Thread && strings.Contains(shown(o.Text, o.Blocks), text) {
+				if o.Channel == m.Channel && o.Thread == m.Thread && strings.Contains(shown(o.text, o.blocks), text) {
 					which = i
 					return true
 				}
@@ -110,11 +110,32 @@ func (s *Slack) ExpectEphemeral(user string, parts ...string) *Ephemeral {
 	return found
 }
 
+// first is what a message said at first.
+func (s *Slack) first(m *Message) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.states[0]
+}
+
+// Edits is how often a message was edited.
+func (s *Slack) Edits(m *Message) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.edits
+}
+
+// HasBlocks says whether a message has more than text.
+func (s *Slack) HasBlocks(m *Message) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(m.blocks) > 0
+}
+
 // Shown is all that a person sees of a message now.
 func (s *Slack) Shown(m *Message) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return shown(m.Text, m.Blocks)
+	return shown(m.text, m.blocks)
 }
 
 // quiet is how long nothing has to happen until nothing will.
@@ -168,7 +189,7 @@ func (s *Slack) Transcript() string {
 	defer s.mu.Unlock()
 	var b strings.Builder
 	for _, m := range s.all() {
-		fmt.Fprintf(&b, "--- %s %s thread %q, %d edits\n%s\n", m.Channel, m.TS, m.Thread, m.Edits, shown(m.Text, m.Blocks))
+		fmt.Fprintf(&b, "--- %s %s thread %q, %d edits\n%s\n", m.Channel, m.TS, m.Thread, m.edits, shown(m.text, m.blocks))
 	}
 	for _, e := range s.ephemerals {
 		fmt.Fprintf(&b, "--- only for %s\n%s\n", e.User, shown(e.Text, e.Blocks))

@@ -68,17 +68,18 @@ type channel struct {
 	messages []*Message
 }
 
-// Message is one message as it stands.
+// Message is one message as it stands. What changes of it is asked for by methods
+// of Slack; a copy from Messages does not change.
 type Message struct {
 	Channel string
 	TS      string
 	Thread  string // ts of the head of its thread; "" if it is in the channel itself
 	User    string
 	Bot     bool
-	Text    string
-	Blocks  []any
-	Edits   int
 
+	text      string
+	blocks    []any
+	edits     int
 	metadata  any
 	broadcast bool
 	edited    time.Time
@@ -251,6 +252,9 @@ func (s *Slack) Messages(channel string) []*Message {
 	}
 	return all
 }
+
+// Text is its fallback text.
+func (m *Message) Text() string { return m.text }
 
 // Key is the key that the bot has written into the message's metadata.
 func (m *Message) Key() string {

@@ -252,3 +252,10 @@ func (d *Delivery) Response() string {
 	}
 	return string(body)
 }
+
+// Took is how long the acknowledgement took.
+func (d *Delivery) Took() time.Duration {
+	d.slack.mu.Lock()
+	defer d.slack.mu.Unlock()
+	return d.took
+}

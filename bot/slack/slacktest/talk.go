@@ -55,7 +55,7 @@ func (s *Slack) written(user, channel string, head *Message, text string) (*Mess
 	if c == nil {
 		s.t.Fatalf("slacktest: there is no channel %s", channel)
 	}
-	m := &Message{Channel: channel, TS: s.next(), User: user, Text: text}
+	m := &Message{Channel: channel, TS: s.next(), User: user, text: text}
 	event := answer{"type": "app_mention", "user": user, "text": text, "ts": m.TS, "team": teamID, "channel": channel, "event_ts": m.TS}
 	if head != nil {
 		m.Thread = head.TS
@@ -107,7 +107,7 @@ func (s *Slack) Buttons(m *Message) []string {
 
 func buttons(m *Message) []map[string]any {
 	var all []map[string]any
-	for _, block := range m.Blocks {
+	for _, block := range m.blocks {
 		b, _ := block.(map[string]any)
 		if b["type"] != "actions" {
 			continue
@@ -134,7 +134,7 @@ func (s *Slack) button(on *Message, label string) map[string]any {
 			return b
 		}
 	}
-	s.t.Fatalf("slacktest: there is no button %q on:\n%s", label, shown(on.Text, on.Blocks))
+	s.t.Fatalf("slacktest: there is no button %q on:\n%s", label, shown(on.text, on.blocks))
 	return nil
 }
 

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+
+	"irisops/actions/lab"
+	"irisops/actions/lab/labtest"
+	"irisops/bot/slack/slacktest"
+	"irisops/cmd/irisops/config"
+)
+
+// TestInSlack starts the binary's own wiring on a real lab, in a Slack of the
+// test's, and has a person mend a node there.
+func TestInSlack(t *testing.T) {
+	l := labtest.ForTest(t, lab.Options{Edges: 1})
+	s := slacktest.New(t, "C0OPS", "C0ONCALL")
+	t.Setenv("SLACK_BOT_TOKEN", slacktest.BotToken)
+	t.Setenv("SLACK_APP_TOKEN", slacktest.AppToken)
+	text, err := os.ReadFile(l.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("{id: operator, "), []byte("{id: operator, slack: U01, "), 1)
+	text = append(text, "slack: {mode: socket, channel: C0OPS, oncall_channel: C0ONCALL}\n"...)
+	if err := os.WriteFile(l.ConfigFile(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(l.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(cfg, overrides{slackAPI: s.API()}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := l.Kill(t.Context(), "edge1"); err != nil {
+		t.Fatal(err)
+	}
+	s.Say("U01", "C0OPS", `/iris declare P0 "no clients can connect"`)
+	head := s.ExpectPost("C0OPS", "INC-1 P0 open")
+	s.ExpectPost("C0ONCALL", "<@U01>", "INC-1 P0")
+	s.ExpectInThread(head, "operator (primary)")
+	s.ExpectInThread(head, "edge1 down")
+	s.Mention("U01", "C0OPS", head, "restart edge1")
+	run := s.ExpectInThread(head, "REQ-1 ready", "[Confirm]")
+	s.Click("U01", run, "Confirm")
+	s.ExpectEdited(run, "REQ-1 done")
+	s.Mention("U01", "C0OPS", head, "recovered")
+	s.ExpectInThread(head, "INC-1 recovered after")
+	s.ExpectEdited(head, "INC-1 P0 recovered")
+	s.NothingElse()
+}
+
+func TestManifest(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"manifest"}, streams{os.Stdin, &out, &errs}); code != 0 {
+		t.Fatal(code, errs.String())
+	}
+	for _, part := range []string{"command: /iris", "socket_mode_enabled: true", "declare | ack", "app_mentions:read"} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("missing %q in:\n%s", part, out.String())
+		}
+	}
+}

@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc clean
+.PHONY: all build run test lint bench erlang cc sshd clean
 
 all: build
 
@@ -19,7 +19,7 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-test: erlang cc
+test: erlang cc sshd
 	$(GO) test -race -timeout 14m ./...
 
 lint:
@@ -38,6 +38,10 @@ erlang:
 
 cc:
 	@.ci/install cc:gcc headers:libc6-dev
+
+# A real sshd for the tests: unpacked into build/, never installed.
+sshd:
+	@.ci/unpack openssh-server
 
 clean:
 	rm -rf bin build

@@ -72,6 +72,7 @@ const (
 // Process is one running node, identified so that a reused pid is not mistaken
 // for it.
 type Process struct {
+	Host    string // Node.Host of the machine it runs on; "" is this one
 	PID     int
 	Started uint64 // the kernel's start time of the process, in clock ticks since boot
 	State   string // "running", "sleeping", "stopped" (SIGSTOP), "zombie"

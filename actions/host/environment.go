@@ -12,9 +12,13 @@ import (
 // and the home are, language and time zone, where to put temporary files, and
 // the node's epmd. Everything else stays here, Slack's tokens above all, and
 // also ERL_FLAGS and its kin and MAKEFLAGS, which would change what runs.
-func environment(n cluster.Node) []string {
+func environment(n cluster.Node) []string { return allowed(os.Environ(), n) }
+
+// allowed picks that out of an environment: this program's, or the one that a
+// login on another host gives.
+func allowed(environ []string, n cluster.Node) []string {
 	var env []string
-	for _, kv := range os.Environ() {
+	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
 		switch {
 		case name == "PATH", name == "HOME", name == "USER", name == "TZ", name == "TMPDIR",

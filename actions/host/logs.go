@@ -45,8 +45,7 @@ func (l *Local) LogTail(ctx context.Context, n cluster.Node, max int) ([]string,
 	// Without O_NONBLOCK, opening a named pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &actions.Error{Code: CodeNoLog, Err: err,
-			Text: fmt.Sprintf("There is no log %s in %s: %s has not been started there.", n.Log, n.Dir, n.Short)}
+		return nil, noLog(n, err)
 	}
 	if err != nil {
 		return nil, classify(err, "The log cannot be opened")
@@ -66,11 +65,16 @@ func (l *Local) LogTail(ctx context.Context, n cluster.Node, max int) ([]string,
 	if err != nil {
 		return nil, classify(err, "The log cannot be read")
 	}
-	lines := l.lines(end)
+	lines := l.secrets.lines(end)
 	if !whole && len(lines) > 1 {
 		lines = lines[1:] // its beginning was not read
 	}
 	return lines[len(lines)-min(len(lines), max):], nil
+}
+
+func noLog(n cluster.Node, err error) error {
+	return &actions.Error{Code: CodeNoLog, Err: err,
+		Text: fmt.Sprintf("There is no log %s in %s: %s has not been started there.", n.Log, n.Dir, n.Short)}
 }
 
 // readEnd reads backwards from size until it has more than max line ends or
@@ -117,16 +121,11 @@ func (l *Local) ArchiveLog(ctx context.Context, n cluster.Node, now time.Time) (
 	if !info.Mode().IsRegular() {
 		return "", actions.Errorf(CodeBadValue, "%s is not a file, so it is not archived.", path)
 	}
-	archive := target + "." + now.UTC().Format("20060102T150405Z")
-	const most = 1000
-	for i := 1; i <= most; i++ {
+	for i := 1; i <= maxArchives; i++ {
 		if err := ctx.Err(); err != nil {
 			return "", archiveError(err)
 		}
-		name := archive
-		if i > 1 {
-			name = fmt.Sprintf("%s-%d", archive, i)
-		}
+		name := archiveName(target, now, i)
 		err := renameNew(target, name)
 		if err == nil {
 			return name, nil
@@ -135,7 +134,23 @@ func (l *Local) ArchiveLog(ctx context.Context, n cluster.Node, now time.Time) (
 			return "", archiveError(err)
 		}
 	}
-	return "", actions.Errorf(CodeBadValue, "There are already %d archives named %s.", most, archive)
+	return "", tooManyArchives(target, now)
+}
+
+// archiveName is the i-th name to try, from 1.
+func archiveName(target string, now time.Time, i int) string {
+	name := target + "." + now.UTC().Format("20060102T150405Z")
+	if i > 1 {
+		name = fmt.Sprintf("%s-%d", name, i)
+	}
+	return name
+}
+
+// maxArchives bounds how many names of one second are tried.
+const maxArchives = 1000
+
+func tooManyArchives(target string, now time.Time) error {
+	return actions.Errorf(CodeBadValue, "There are already %d archives named %s.", maxArchives, archiveName(target, now, 1))
 }
 
 // renameNew renames without ever replacing a file.

@@ -23,7 +23,7 @@ import (
 
 // The test binary plays other programs when it is started for that: a VM, when
 // its own name is beam.smp, or an editor with a VM's arguments; a bot that starts a node and exits; a machine with a
-// full and a read-only disk.
+// full and a read-only disk; the SSH server of one connection.
 func TestMain(m *testing.M) {
 	self := filepath.Base(os.Args[0])
 	switch {
@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		playBot(os.Args[2])
 	case len(os.Args) > 2 && os.Args[1] == "play-bad-disk":
 		playBadDisk(os.Args[2])
+	case len(os.Args) > 3 && os.Args[1] == "play-sshd":
+		playSSHD(os.Args[2], os.Args[3])
 	default:
 		os.Exit(m.Run())
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -52,7 +52,7 @@ func (l *Local) MakeDryRun(ctx context.Context, n cluster.Node) ([]string, error
 	if err := l.run(ctx, cmd, n, errs); err != nil {
 		return nil, err
 	}
-	lines := l.lines(printed.Bytes())
+	lines := l.secrets.lines(printed.Bytes())
 	if printed.cut {
 		lines = append(lines, "... (make prints more than 64 KiB; the rest is not shown)")
 	}
@@ -73,7 +73,7 @@ func (l *Local) Make(ctx context.Context, n cluster.Node) error {
 	ctx, cancel := context.WithTimeout(ctx, makeTimeout)
 	defer cancel()
 	// Two makes in one folder would compile the same files at the same time.
-	free, err := l.lockFolder(ctx, n)
+	free, err := l.makes.lock(ctx, n)
 	if err != nil {
 		return err
 	}
@@ -84,15 +84,24 @@ func (l *Local) Make(ctx context.Context, n cluster.Node) error {
 	return l.run(ctx, cmd, n, printed)
 }
 
-func (l *Local) lockFolder(ctx context.Context, n cluster.Node) (free func(), err error) {
+// folders lets one make at a time work in each folder.
+type folders struct {
+	mu    sync.Mutex
+	locks map[string]chan struct{}
+}
+
+func (f *folders) lock(ctx context.Context, n cluster.Node) (free func(), err error) {
 	dir := filepath.Clean(n.Dir)
-	l.mu.Lock()
-	lock, ok := l.makes[dir]
+	f.mu.Lock()
+	if f.locks == nil {
+		f.locks = map[string]chan struct{}{}
+	}
+	lock, ok := f.locks[dir]
 	if !ok {
 		lock = make(chan struct{}, 1)
-		l.makes[dir] = lock
+		f.locks[dir] = lock
 	}
-	l.mu.Unlock()
+	f.mu.Unlock()
 	select {
 	case lock <- struct{}{}:
 		return func() { <-lock }, nil
@@ -138,50 +147,38 @@ func (l *Local) run(ctx context.Context, cmd *exec.Cmd, n cluster.Node, messages
 		return nil
 	case ctx.Err() != nil:
 		return &actions.Error{Code: CodeMakeTimeout, Err: ctx.Err(),
-			Text: fmt.Sprintf("make %s was ended before it had finished.%s", n.Target, l.said(messages))}
+			Text: fmt.Sprintf("make %s was ended before it had finished.%s", n.Target, l.secrets.said(messages.Bytes()))}
 	case errors.Is(err, exec.ErrNotFound):
 		return &actions.Error{Code: CodeMakeFailed, Err: err,
 			Text: "The program make is not installed here.", Hint: "On Debian: apt-get install make."}
 	case errors.Is(err, exec.ErrWaitDelay):
-		return &actions.Error{Code: CodeHoldsOutput, Err: err,
-			Text: fmt.Sprintf("make %s ended, but a program that it started still holds its output, and would lose it with irisops.", n.Target),
-			Hint: "Redirect its output to the log in the Makefile: >" + n.Log + " 2>&1 &"}
+		return holdsOutput(n, err)
 	case errors.As(err, &exit):
-		return l.makeFailure(exit, n, messages)
+		return l.secrets.makeFailure(n, exit.ProcessState.String(), messages.Bytes(), exit)
 	}
 	return classify(err, "make "+n.Target+" could not be started")
 }
 
-// makeFailure tells apart what make says in GNU make's own English words.
-func (l *Local) makeFailure(exit *exec.ExitError, n cluster.Node, messages *tailBuffer) error {
-	text := messages.Bytes()
+func holdsOutput(n cluster.Node, err error) error {
+	return &actions.Error{Code: CodeHoldsOutput, Err: err,
+		Text: fmt.Sprintf("make %s ended, but a program that it started still holds its output, and would lose it with irisops.", n.Target),
+		Hint: "Redirect its output to the log in the Makefile: >" + n.Log + " 2>&1 &"}
+}
+
+// makeFailure tells apart what make says in GNU make's own English words. Status
+// is how it ended: "exit status 2".
+func (s secrets) makeFailure(n cluster.Node, status string, text []byte, cause error) error {
 	switch {
 	case bytes.Contains(text, []byte("No rule to make target '"+n.Target+"'.")),
 		bytes.Contains(text, []byte("No rule to make target `"+n.Target+"'.")): // before GNU make 4
-		return &actions.Error{Code: actions.CodeNoTarget, Err: exit,
+		return &actions.Error{Code: actions.CodeNoTarget, Err: cause,
 			Text: fmt.Sprintf("There is no Makefile with the target %s in %s.", n.Target, n.Dir),
 			Hint: "Check dir and target of " + n.Short + " in the config."}
 	case bytes.Contains(text, []byte("No space left on device")):
-		return &actions.Error{Code: actions.CodeDiskFull, Err: exit,
+		return &actions.Error{Code: actions.CodeDiskFull, Err: cause,
 			Text: fmt.Sprintf("make %s failed: no space left on the disk.", n.Target),
 			Hint: "Free some space, then try again."}
 	}
-	return &actions.Error{Code: CodeMakeFailed, Err: exit,
-		Text: fmt.Sprintf("make %s failed (%s).%s", n.Target, exit.ProcessState, l.said(messages))}
-}
-
-// said is the end of what make printed, for an error's text.
-func (l *Local) said(messages *tailBuffer) string {
-	const most = 8
-	lines := l.lines(messages.Bytes())
-	if len(lines) > most {
-		lines = lines[len(lines)-most:]
-	}
-	for i, line := range lines {
-		lines[i] = cutLine(line, 300)
-	}
-	if len(lines) == 0 {
-		return " It printed nothing."
-	}
-	return " It said: " + strings.Join(lines, "\n")
+	return &actions.Error{Code: CodeMakeFailed, Err: cause,
+		Text: fmt.Sprintf("make %s failed (%s).%s", n.Target, status, s.said(text))}
 }

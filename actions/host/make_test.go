@@ -295,7 +295,7 @@ func TestOneMakeAtATimeInAFolder(t *testing.T) {
 func TestMakeWaitsForItsTurnOnlySoLong(t *testing.T) {
 	dir := folder(t, "start_edge1:\n")
 	l := NewLocal(nil)
-	free, err := l.lockFolder(t.Context(), node(dir))
+	free, err := l.makes.lock(t.Context(), node(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,17 +19,27 @@ const dialTimeout = 1 * time.Second
 
 // EPMDNames implements cluster.Host.
 func (l *Local) EPMDNames(ctx context.Context, n cluster.Node) (map[string]int, error) {
+	return epmdNames(ctx, l.names, n)
+}
+
+// PortOpen implements cluster.Host.
+func (l *Local) PortOpen(ctx context.Context, n cluster.Node) (bool, error) {
+	return portOpen(ctx, n)
+}
+
+// epmdNames asks over the network, as nodes do, wherever the node lives.
+func epmdNames(ctx context.Context, ask EPMDNames, n cluster.Node) (map[string]int, error) {
 	host := "127.0.0.1"
 	if n.Host != "local" {
 		_, host, _ = strings.Cut(n.Name, "@")
 	}
-	return l.names(ctx, net.JoinHostPort(host, strconv.Itoa(n.EPMDPort)))
+	return ask(ctx, net.JoinHostPort(host, strconv.Itoa(n.EPMDPort)))
 }
 
-// PortOpen implements cluster.Host. A port that refuses is false without an
+// portOpen tries the port from here, as clients do. A port that refuses is false without an
 // error; one that does not answer within a second is CodeHung. A program that is
 // stopped (SIGSTOP) still has an open port: its kernel accepts for it.
-func (l *Local) PortOpen(ctx context.Context, n cluster.Node) (bool, error) {
+func portOpen(ctx context.Context, n cluster.Node) (bool, error) {
 	if n.Port <= 0 {
 		return false, actions.Errorf(CodeBadValue, "The node %s has no client port.", quote(n.Short))
 	}

@@ -67,18 +67,37 @@ func Mask(text string, secrets ...string) string {
 	return cookieValue.ReplaceAllString(text, "${1}***")
 }
 
+// secrets are the clusters' cookies, masked by value wherever output shows them.
+type secrets []string
+
 // lines splits output for people: valid UTF-8, no control characters but tabs,
 // secrets masked, each at most maxLine bytes.
-func (l *Local) lines(text []byte) []string {
+func (s secrets) lines(text []byte) []string {
 	if len(text) == 0 {
 		return nil
 	}
 	parts := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
 	lines := make([]string, len(parts))
 	for i, p := range parts {
-		lines[i] = cutLine(Mask(printable(p), l.secrets...), maxLine)
+		lines[i] = cutLine(Mask(printable(p), s...), maxLine)
 	}
 	return lines
+}
+
+// said is the end of what a program printed, for an error's text.
+func (s secrets) said(printed []byte) string {
+	const most = 8
+	lines := s.lines(printed)
+	if len(lines) > most {
+		lines = lines[len(lines)-most:]
+	}
+	for i, line := range lines {
+		lines[i] = cutLine(line, 300)
+	}
+	if len(lines) == 0 {
+		return " It printed nothing."
+	}
+	return " It said: " + strings.Join(lines, "\n")
 }
 
 // printable drops NUL bytes (a log truncated under a live writer begins with a

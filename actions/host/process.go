@@ -24,7 +24,7 @@ type procStat struct {
 	ppid    int
 	session int
 	started uint64 // clock ticks since boot
-	rss     uint64 // bytes
+	pages   uint64 // in memory
 }
 
 var errStat = errors.New("/proc/PID/stat has an unknown shape")
@@ -42,15 +42,14 @@ func parseStat(line []byte) (procStat, error) {
 	}
 	field := func(n int) string { return f[n-3] } // n as in the manual page, where the state is field 3
 	s := procStat{comm: string(line[open+1 : end]), state: f[0][0]}
-	pages, err1 := strconv.ParseUint(field(24), 10, 64)
-	var err2, err3, err4 error
+	var err1, err2, err3, err4 error
+	s.pages, err1 = strconv.ParseUint(field(24), 10, 64)
 	s.started, err2 = strconv.ParseUint(field(22), 10, 64)
 	s.ppid, err3 = strconv.Atoi(field(4))
 	s.session, err4 = strconv.Atoi(field(6))
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return procStat{}, errStat
 	}
-	s.rss = pages * uint64(os.Getpagesize())
 	return s, nil
 }
 
@@ -74,6 +73,10 @@ func ended(err error) bool {
 // gone says whether a process in that state has ended: a zombie only waits for
 // its parent to take note.
 func (s procStat) gone() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
+
+// vm says whether it is a running Erlang VM: its program is beam.smp, or
+// beam.debug.smp and the like.
+func (s procStat) vm() bool { return !s.gone() && strings.HasPrefix(s.comm, "beam") }
 
 func (s procStat) stateName() string {
 	switch s.state {
@@ -106,12 +109,23 @@ func (l *Local) Process(ctx context.Context, n cluster.Node) (cluster.Process, b
 	if err != nil {
 		return cluster.Process{}, false, err
 	}
+	return theOne(found, n, "", os.Getpagesize())
+}
+
+// theOne makes a process of the only candidate. page is the size of a page of
+// memory of the machine it runs on, in bytes.
+func theOne(found []candidate, n cluster.Node, host string, page int) (cluster.Process, bool, error) {
+	// A VM forks its helper: until that has called exec, it looks like the VM.
+	found = slices.DeleteFunc(slices.Clone(found), func(c candidate) bool {
+		return slices.ContainsFunc(found, func(p candidate) bool { return p.pid == c.stat.ppid })
+	})
 	switch len(found) {
 	case 0:
 		return cluster.Process{}, false, nil
 	case 1:
 		c := found[0]
-		return cluster.Process{PID: c.pid, Started: c.stat.started, State: c.stat.stateName(), RSS: c.stat.rss}, true, nil
+		return cluster.Process{Host: host, PID: c.pid, Started: c.stat.started, State: c.stat.stateName(),
+			RSS: c.stat.pages * uint64(page)}, true, nil
 	}
 	pids := make([]string, len(found))
 	for i, c := range found {
@@ -145,22 +159,18 @@ func candidates(ctx context.Context, n cluster.Node) ([]candidate, error) {
 			found = append(found, candidate{pid, stat})
 		}
 	}
-	// A VM forks its helper: until that has called exec, it looks like the VM.
-	return slices.DeleteFunc(slices.Clone(found), func(c candidate) bool {
-		return slices.ContainsFunc(found, func(p candidate) bool { return p.pid == c.stat.ppid })
-	}), nil
+	return found, nil
 }
 
 // matches says whether pid is a VM with the node's name whose working folder is
 // dir. A process that ends while it is looked at does not match.
 func matches(pid int, n cluster.Node, dir string) (procStat, bool, error) {
 	stat, err := readStat(pid)
-	// The VM's program is beam.smp, or beam.debug.smp and the like.
-	if err != nil || stat.gone() || !strings.HasPrefix(stat.comm, "beam") {
+	if err != nil || !stat.vm() {
 		return stat, false, nil
 	}
 	cmdline, err := os.ReadFile(procFile(pid, "cmdline"))
-	if err != nil || !namesNode(cmdline, n) {
+	if err != nil || !namesNode(arguments(cmdline), n) {
 		return stat, false, nil
 	}
 	cwd, err := os.Readlink(procFile(pid, "cwd"))
@@ -170,14 +180,19 @@ func matches(pid int, n cluster.Node, dir string) (procStat, bool, error) {
 	if err != nil {
 		return stat, false, classify(err, fmt.Sprintf("Process %d runs as %s, but its working folder cannot be read", pid, n.Name))
 	}
-	// The kernel marks the folder of a process whose folder was removed.
-	return stat, strings.TrimSuffix(cwd, " (deleted)") == dir, nil
+	return stat, inFolder(cwd, dir), nil
 }
+
+// inFolder compares a process's working folder. The kernel marks that of a
+// process whose folder was removed.
+func inFolder(cwd, dir string) bool { return strings.TrimSuffix(cwd, " (deleted)") == dir }
+
+// arguments splits /proc/PID/cmdline.
+func arguments(cmdline []byte) []string { return strings.Split(string(cmdline), "\x00") }
 
 // namesNode looks for -sname X or -name X, as whole arguments, where X is the
 // node's name with or without its host.
-func namesNode(cmdline []byte, n cluster.Node) bool {
-	args := strings.Split(string(cmdline), "\x00")
+func namesNode(args []string, n cluster.Node) bool {
 	for i := 0; i+1 < len(args); i++ {
 		if args[i] == "-sname" || args[i] == "-name" {
 			if args[i+1] == n.Name || args[i+1] == n.Alive() {

@@ -165,7 +165,7 @@ func TestParseStat(t *testing.T) {
 			t.Errorf("%q: %v", tt.line, err)
 			continue
 		}
-		want := procStat{comm: tt.comm, state: 'S', ppid: 10, session: 12, started: 987654, rss: 3 * uint64(os.Getpagesize())}
+		want := procStat{comm: tt.comm, state: 'S', ppid: 10, session: 12, started: 987654, pages: 3}
 		if tt.ok && got != want {
 			t.Errorf("%q: %s", tt.line, cmp.Diff(want, got, cmp.AllowUnexported(procStat{})))
 		}

@@ -78,6 +78,7 @@ var onlyHere = map[string]string{
 	"go.etcd.io/bbolt":              "store",
 	"github.com/ergo-services/ergo": "actions/erlang",
 	"github.com/slack-go/slack":     "bot/slack",
+	"golang.org/x/crypto":           "actions/host",
 }
 
 const module = "irisops"

@@ -117,14 +117,22 @@ func (a *app) clusters(cfg config.Config, log *slog.Logger) ([]*cluster.Cluster,
 	for _, c := range cfg.Clusters {
 		secrets = append(secrets, c.Cookie.Reveal())
 	}
-	local := host.NewLocal(epmd.Names, secrets...)
+	remotes := map[string]host.RemoteConfig{}
+	for name, h := range cfg.Hosts {
+		remotes[name] = host.RemoteConfig{SSH: h.SSH, KnownHosts: h.KnownHosts, Identity: h.Identity}
+	}
+	hosts, err := host.NewHosts(host.NewLocal(epmd.Names, secrets...), remotes)
+	if err != nil {
+		return nil, err
+	}
+	a.onStop("the connections to other hosts", func(context.Context) error { return hosts.Close() })
 	for _, c := range cfg.Clusters {
 		link, err := erlang.New(erlang.Options{Cookie: erlang.Cookie(c.Cookie.Reveal()), EPMDPort: c.EPMDPort, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("the link to cluster %s: %w", c.Name, err)
 		}
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
-		all = append(all, cluster.New(c.Spec(), link, local, edge.NewProber(nil), cluster.Options{
+		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
 			Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
 			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.LoginWarn, BadLogin: cfg.Checks.LoginCritical,
 		}))

@@ -11,6 +11,11 @@ func (c *Cluster) Actions() []actions.Action {
 	return []actions.Action{
 		c.diagnose(),
 		c.logs(),
+		c.mnesia(),
+		c.messagesSize(),
+		c.messagesShow(),
+		c.presenceUser(),
+		c.presenceSize(),
 		c.verify(),
 		c.startAction(),
 		c.stopAction(),

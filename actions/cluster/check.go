@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"irisops/actions"
@@ -23,10 +22,29 @@ type check struct {
 	// silence is what it means that the check does not answer in time.
 	silence actions.Level
 
-	// run fills in Result, Evidence, Next and Code. It keeps to ctx; if it does
-	// not, it is left behind and its silence counts.
-	run func(ctx context.Context, c *Cluster, n Node) Finding
+	// cost is what the check takes of the node. Empty: cheap.
+	cost cost
+
+	// One of run, deep and outside is set. It fills in Result, Evidence, Next and Code. It
+	// keeps to ctx; if it does not, it is left behind and its silence counts.
+	// Deep checks ask the node itself, once it has answered; outside ones its host.
+	run     func(ctx context.Context, c *Cluster, n Node) Finding
+	deep    func(ctx context.Context, v *visit) Finding
+	outside func(ctx context.Context, v *visit) Finding
+
+	// join, if set, compares what the check found at all nodes, by the findings'
+	// facts, and may change them.
+	join func(c *Cluster, findings []*Finding)
 }
+
+// cost of a check to the node that it asks.
+type cost string
+
+const (
+	cheap   cost = ""        // a few calls with small answers
+	sampled cost = "sampled" // the same, twice or more, Options.Sample apart
+	walk    cost = "walk"    // looks at many processes or keys, up to a bound, at low priority
+)
 
 // lateness is how long after the deadline an answer is still taken: a check that
 // keeps to its context uses it to say what it was waiting for.
@@ -34,18 +52,23 @@ const lateness = 100 * time.Millisecond
 
 // examine makes the checks of all nodes at once. Whatever hangs, it answers
 // within the deadline and lateness.
-func (c *Cluster) examine(ctx context.Context, within time.Duration, nodes []Node, checks []check) []Finding {
+func (c *Cluster) examine(ctx context.Context, within time.Duration, round []task) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	type answer struct {
 		slot    int
 		finding Finding
 	}
-	findings := make([]Finding, 0, len(nodes)*len(checks))
-	answers := make(chan answer, cap(findings))
+	total := 0
+	for _, t := range round {
+		total += len(t.checks)
+	}
+	findings := make([]Finding, 0, total)
+	answers := make(chan answer, total)
 	waiting := 0
-	for _, n := range nodes {
-		for _, k := range checks {
+	for _, t := range round {
+		n, v := t.node, c.visit(t.node)
+		for _, k := range t.checks {
 			slot := len(findings)
 			if k.role != "" && k.role != n.Role {
 				findings = append(findings, Finding{Check: k.name, Node: n.Short, Result: actions.NotApplicable, Evidence: k.why})
@@ -54,7 +77,16 @@ func (c *Cluster) examine(ctx context.Context, within time.Duration, nodes []Nod
 			findings = append(findings, Finding{Check: k.name, Node: n.Short, Result: k.silence, Code: actions.CodeHung,
 				Evidence: fmt.Sprintf("no answer within %s", spoken(within))})
 			waiting++
-			go func() { answers <- answer{slot, k.run(ctx, c, n)} }()
+			go func() {
+				switch {
+				case k.deep != nil:
+					answers <- answer{slot, v.look(ctx, k)}
+				case k.outside != nil:
+					answers <- answer{slot, k.outside(ctx, v)}
+				default:
+					answers <- answer{slot, k.run(ctx, c, n)}
+				}
+			}()
 		}
 	}
 	done, late := ctx.Done(), (<-chan time.Time)(nil)
@@ -70,7 +102,28 @@ func (c *Cluster) examine(ctx context.Context, within time.Duration, nodes []Nod
 			waiting = 0
 		}
 	}
-	return slices.Clone(findings)
+	join(c, round, findings)
+	return findings
+}
+
+// join lets the checks that compare nodes do so.
+func join(c *Cluster, round []task, findings []Finding) {
+	done := map[string]bool{}
+	for _, t := range round {
+		for _, k := range t.checks {
+			if k.join == nil || done[k.name] {
+				continue
+			}
+			done[k.name] = true
+			var of []*Finding
+			for i := range findings {
+				if findings[i].Check == k.name {
+					of = append(of, &findings[i])
+				}
+			}
+			k.join(c, of)
+		}
+	}
 }
 
 // found is a finding in the making.

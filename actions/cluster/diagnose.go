@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,55 +10,69 @@ import (
 	"irisops/actions"
 )
 
-// quickChecks are the runbook's P0 list, made at once instead of one after
-// another.
-var quickChecks = []check{checkEPMD, checkProcess, checkPort, checkPing, checkApplication, checkLog}
-
 func (c *Cluster) diagnose() actions.Action {
-	var asks []string
-	for _, k := range quickChecks {
-		asks = append(asks, fmt.Sprintf("- %s: %s", k.name, k.asks))
-	}
 	return actions.Action{
 		Name:    "diagnose",
 		Summary: "What is wrong, in one line, with the evidence and what to do next",
 		Example: "diagnose",
-		Long: fmt.Sprintf(`Makes the runbook's P0 list (docs/runbooks/incident-response.md, "Immediate Actions") at all nodes at once, within %s:
+		Long: fmt.Sprintf(`Asks all nodes at once and says in its first line what is wrong.
+
+diagnose, or diagnose quick: the runbook's P0 list (docs/runbooks/incident-response.md, "Immediate Actions"), within %s:
 %s
+diagnose full: all checks, within %s; those that look twice take %s or so. diagnose node NAME: the same of one node, with its busiest processes. diagnose mnesia, messages, host, network: the part of it that concerns them.
+%s
+(sampled: asked twice; walk: looks at many processes or keys, up to a bound, at low priority.)
+--plot adds memory by kind and the sizes of the tables as bars.
 
 Where this differs from the runbook's commands:
 - The runbook's tail -100 core.log shows only noise: IRIS asks os_mon, which it does not start, and logs a warning twice a second. The noise is folded here and counted.
 - erl -sname check -eval "net_adm:ping(...)" prints nothing and ends with 0 even for a dead node, and joins the cluster as a node that IRIS then reports as lost. Here the node itself is asked, over a hidden link that IRIS does not see.
-- An open port proves little: the kernel accepts connections for a hung node. A login is tried by verify.
+- An open port proves little: the kernel accepts connections for a hung node. A login is tried by diagnose full and by verify.
+- mnesia:dirty_all_keys answers with every key of a huge table, and mnesia:info prints into core.log: neither is called. mnesia:system_info(transaction_failures) only counts, and is compared here with itself.
+- After a network fault nodes() is full again while Mnesia stays split: the views of all cores are compared.
 A node that does not answer is critical, whatever the cause. "unknown", "not available" and "not applicable" are never counted as healthy.
-It changes nothing.`, spoken(c.opt.Diagnose), strings.Join(asks, "\n")),
+It changes nothing; diagnose full leaves the trace that verify leaves.`, spoken(c.opt.Diagnose), asks(quickChecks), spoken(c.opt.Full), spoken(c.opt.Sample), asks(fullChecks[len(quickChecks):])),
 		Params: []actions.Param{
-			{Name: "mode", Kind: actions.Choice, Choices: []string{"quick", "node"}, Optional: true, Doc: "quick (the default): all nodes; node: one of them", Example: "quick"},
+			{Name: "mode", Kind: actions.Choice, Choices: modes, Optional: true, Doc: "how much is asked", Example: modeQuick},
 			{Name: "node", Kind: actions.Node, Optional: true, Doc: "the node, after the word node", Example: c.anyNode(EdgeRole)},
+			{Name: "plot", Kind: actions.Bool, Flag: true, Doc: "add memory by kind and table sizes as bars"},
 		},
 		Look: c.lookDiagnose,
 	}
 }
 
 func (c *Cluster) lookDiagnose(ctx context.Context, req actions.Request) (actions.Result, error) {
-	nodes := c.Nodes
-	if len(nodes) == 0 {
+	if len(c.Nodes) == 0 {
 		return actions.Result{}, actions.Errorf(actions.CodeNoSuchNode, "%s has no nodes in the config: there is nothing to diagnose.", c.Name)
 	}
-	mode, name := req.Args["mode"], req.Args["node"]
+	mode, name := cmp.Or(req.Args["mode"], modeQuick), req.Args["node"]
 	switch {
-	case mode == "node" && name == "":
+	case !slices.Contains(modes, mode):
+		return actions.Result{}, &actions.Error{Code: "usage", Text: fmt.Sprintf("There is no diagnosis %q.", mode), Hint: "Say one of: " + strings.Join(modes, ", ") + "."}
+	case mode == modeNode && name == "":
 		return actions.Result{}, &actions.Error{Code: "missing", Text: "Which node?", Hint: fmt.Sprintf("For example: diagnose node %s.", c.anyNode(EdgeRole))}
-	case mode != "node" && name != "":
-		return actions.Result{}, &actions.Error{Code: "usage", Text: "A quick diagnosis is of all nodes.", Hint: fmt.Sprintf("For one: diagnose node %s.", name)}
-	case mode == "node":
-		n, err := c.one(name)
-		if err != nil {
-			return actions.Result{}, err
-		}
-		nodes = []Node{n}
+	case mode != modeNode && name != "":
+		return actions.Result{}, &actions.Error{Code: "usage", Text: fmt.Sprintf("A %s diagnosis is of all nodes.", mode), Hint: fmt.Sprintf("For one: diagnose node %s.", name)}
 	}
-	return c.conclude(nodes, c.examine(ctx, c.opt.Diagnose, nodes, quickChecks)), nil
+	nodes, round, err := c.round(mode, name)
+	if err != nil {
+		return actions.Result{}, err
+	}
+	within := c.opt.Full
+	if mode == modeQuick {
+		within = c.opt.Diagnose
+	}
+	findings := telling(mode, nodes, c.examine(ctx, within, round))
+	r := c.conclude(nodes, findings)
+	if mode == modeFull || mode == modeNode {
+		r.Sections = append(r.Sections, busiestOf(findings, mode == modeFull)...)
+	}
+	if req.Args["plot"] == "true" {
+		// Silent nodes have cost their time already.
+		answering := slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return !judge(n, about(n, findings)).answers })
+		r.Sections = append(r.Sections, c.plot(ctx, answering)...)
+	}
+	return r, nil
 }
 
 // one is the single node of that name.
@@ -98,21 +113,28 @@ func (c *Cluster) conclude(nodes []Node, findings []Finding) actions.Result {
 			}
 		}
 	}
-	line := verdict(conditions, findings, len(nodes) == len(c.Nodes))
+	causes := c.explain(conditions, findings)
+	line := verdict(conditions, causes, findings, len(nodes) == len(c.Nodes))
+	if users := c.affected(conditions, findings); users != "" {
+		line += "; " + users
+	}
 	d := Diagnosis{Cluster: c.Name, Verdict: line, State: worst(findings), Findings: findings}
 	r := actions.Result{Level: d.State, Headline: line, Data: d}
 
 	for _, level := range []actions.Level{actions.Critical, actions.Unknown, actions.Warn, actions.Advice} {
 		r.Sections = appendTable(r.Sections, level, false, findings)
 	}
+	if len(causes) > 0 {
+		r.Sections = append(r.Sections, likely(causes))
+	}
 	r.Sections = append(r.Sections, excerpts(conditions, findings)...)
 	for _, level := range []actions.Level{actions.Unknown, actions.OK, actions.NotAvailable, actions.NotApplicable} {
 		r.Sections = appendTable(r.Sections, level, true, findings)
 	}
-	if cites := cited(conditions, len(nodes) == len(c.Nodes)); len(cites) > 0 {
+	if cites := cited(conditions, causes, len(nodes) == len(c.Nodes)); len(cites) > 0 {
 		r.Sections = append(r.Sections, actions.Section{Title: "In the runbooks", Lines: cites})
 	}
-	r.Next = c.nextOf(conditions)
+	r.Next = c.nextOf(conditions, causes)
 	return r
 }
 
@@ -152,11 +174,7 @@ func excerpts(conditions []condition, findings []Finding) []actions.Section {
 }
 
 // cited are the sections of the runbooks that speak of this.
-func cited(conditions []condition, whole bool) []string {
-	const (
-		failover = "docs/runbooks/failover.md"
-		incident = "docs/runbooks/incident-response.md"
-	)
+func cited(conditions []condition, causes []cause, whole bool) []string {
 	gone := func(r Role) (n, of int) {
 		for _, c := range conditions {
 			if c.node.Role == r {
@@ -171,25 +189,32 @@ func cited(conditions []condition, whole bool) []string {
 	cores, allCores := gone(CoreRole)
 	edges, allEdges := gone(EdgeRole)
 	var lines []string
-	cite := func(file, section string) { lines = append(lines, fmt.Sprintf("%s, %q", file, section)) }
+	cite := func(s section) {
+		if line := s.String(); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
 	switch {
 	case cores+edges == 0:
 	case whole && cores == allCores && edges == allEdges:
-		cite(incident, "P0: Complete Service Outage")
-		cite(failover, "Complete Cluster Failure")
+		cite(outage)
+		cite(clusterFailure)
 	default:
 		if cores > 0 {
-			cite(failover, "Single Core Node Failure")
+			cite(coreFailure)
 		}
 		if edges > 0 {
-			cite(failover, "Single Edge Node Failure")
+			cite(edgeFailure)
 		}
+	}
+	for _, k := range causes {
+		cite(k.cite)
 	}
 	return lines
 }
 
 // nextOf are the commands worth typing, at most four.
-func (c *Cluster) nextOf(conditions []condition) []actions.Next {
+func (c *Cluster) nextOf(conditions []condition, causes []cause) []actions.Next {
 	var next []actions.Next
 	add := func(words string) {
 		if words == "" || slices.ContainsFunc(next, func(n actions.Next) bool { return n.Words == words }) {
@@ -219,6 +244,9 @@ func (c *Cluster) nextOf(conditions []condition) []actions.Next {
 				}
 			}
 		}
+	}
+	for _, k := range causes {
+		add(k.next)
 	}
 	if len(next) == 0 {
 		add("verify")

@@ -19,6 +19,7 @@ type Finding struct {
 	typed   bool     // Next is words to type
 	pid     int      // of the node's process, where the check saw it
 	excerpt []string // lines of a log worth reading, masked
+	fact    any      // what a joining check or a rule compares; its type is the check's own
 }
 
 // Kinds of trouble that a check tells by Finding.Code, beside the codes of
@@ -28,6 +29,16 @@ const (
 	codeStopped   = "stopped"    // SIGSTOP
 	codeNoApp     = "no-application"
 	codeNoPort    = "no-port"
+
+	codeSplit    = "split-brain"
+	codeMemory   = "memory"
+	codeOverload = "mnesia-overload"
+	codeMailbox  = "mailbox"
+	codeStuck    = "stuck-user"
+	codePresence = "presence"
+	codeUnacked  = "unacknowledged"
+	codeClock    = "clock"
+	codeLogin    = "no-login"
 )
 
 // Diagnosis is a diagnosis for machines: the Data of its Result.

@@ -233,7 +233,7 @@ func TestLogs(t *testing.T) {
 			want string
 		}{
 			{actions.Args{"node": "core"}, "The log of core cannot be read: There is no log core.log in /srv/iris."},
-			{actions.Args{"node": "edge7"}, `main has no node "edge7". Say one of: core, edge1, core, edge, all.`},
+			{actions.Args{"node": "edge7"}, `main has no node "edge7". Say one of: core, edge1, edge, all.`},
 			{actions.Args{}, "Whose log? For example: logs edge1."},
 			{actions.Args{"node": "core", "n": "0"}, `"0" is not a number of lines. For example: -n 50.`},
 			{actions.Args{"node": "core", "since": "soon"}, `"soon" is not a length of time. For example: --since 15m.`},

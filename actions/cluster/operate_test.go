@@ -573,7 +573,7 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"diagnose", "logs", "mesh", "restart", "start", "stop", "verify"}; !slices.Equal(want, slices.Sorted(maps.Keys(seen))) {
+	if want := []string{"diagnose", "logs", "mesh", "messages show", "messages size", "mnesia", "presence", "presence size", "restart", "start", "stop", "verify"}; !slices.Equal(want, slices.Sorted(maps.Keys(seen))) {
 		t.Errorf("actions: %v", slices.Sorted(maps.Keys(seen)))
 	}
 }

@@ -12,6 +12,8 @@ type Options struct {
 	Zone    *time.Location // of the times in the nodes' logs; this machine's zone
 
 	Diagnose time.Duration // all quick checks of all nodes together: 2 s
+	Full     time.Duration // all checks of a full diagnosis together, and any that samples: 6 s
+	Sample   time.Duration // between two samples of a figure: 1 s
 	Survey   time.Duration // finding out what is alive, before a plan: 2 s
 	Summary  time.Duration // the one line of `status`: 1 s
 	Verify   time.Duration // the probes on all edges together: 10 s
@@ -32,15 +34,20 @@ type Options struct {
 	SlowLogin time.Duration // a login or message is worth a word: 500 ms
 	BadLogin  time.Duration // a login or message is worth a warning: 2 s
 	LogWindow time.Duration // errors in a log count as new for so long: 15 min
+
+	Bounds Bounds // from where on the figures of the checks are bad
 }
 
 func (o Options) withDefaults() Options {
 	o.Zone = cmp.Or(o.Zone, time.Local)
+	o.Bounds = o.Bounds.withDefaults()
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
 	}{
 		{&o.Diagnose, 2 * time.Second},
+		{&o.Full, 6 * time.Second},
+		{&o.Sample, time.Second},
 		{&o.Survey, 2 * time.Second},
 		{&o.Summary, time.Second},
 		{&o.Verify, 10 * time.Second},

@@ -53,6 +53,9 @@ func spoken(d time.Duration) string {
 	case d < 2*time.Hour:
 		return fmt.Sprintf("%.0f min", d.Minutes())
 	}
+	if d >= 72*time.Hour {
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
+	}
 	return fmt.Sprintf("%.1f h", d.Hours())
 }
 

@@ -12,7 +12,7 @@ import (
 // Options.Summary. It says no more than it saw: nodes that answer are not yet
 // healthy.
 func (c *Cluster) Summary(ctx context.Context) (actions.Level, string) {
-	findings := c.examine(ctx, c.opt.Summary, c.Nodes, []check{checkPing})
+	findings := c.examine(ctx, c.opt.Summary, tasks(c.Nodes, []check{checkPing}))
 	var answer, slow, mute []string
 	for i, f := range findings {
 		switch f.Result {

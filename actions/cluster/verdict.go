@@ -24,11 +24,13 @@ const (
 	noEPMD      kind = iota // runs, but cannot be found
 	wrongCookie             // runs, but lets nobody in
 	down                    // verified: no process
+	taken                   // the same, and it could not start: its port is held
 	hung                    // a process that does not answer
 	mute                    // does not answer, and why is not clear
 	broken                  // the VM answers, but does not serve
 	unclear                 // answers, but not everything could be asked
 	shaky                   // serves, with warnings
+	told                    // has trouble that a cause of several nodes tells
 	healthy
 )
 
@@ -78,6 +80,8 @@ func judge(n Node, fs ofNode) condition {
 		return judgeServing(c, fs)
 	case process.Code == codeNoProcess && (ping.Code == actions.CodeHung || ping.Code == actions.CodeWrongCookie):
 		return is(mute, "", "does not run in %s, but a node of its name %s", n.Dir, ping.Evidence)
+	case process.Code == codeNoProcess && fs.of(checkPort).Result == actions.OK:
+		return is(taken, "", "down, and another program holds its port %d", n.Port)
 	case process.Code == codeNoProcess:
 		return is(down, "start", "down")
 	case ping.Code == actions.CodeWrongCookie:
@@ -122,7 +126,7 @@ func judgeServing(c condition, fs ofNode) condition {
 
 // verdict is all of it in one line. whole says that these are all the nodes of
 // the cluster.
-func verdict(conditions []condition, findings []Finding, whole bool) string {
+func verdict(conditions []condition, causes []cause, findings []Finding, whole bool) string {
 	of := map[kind][]condition{}
 	for _, c := range conditions {
 		of[c.kind] = append(of[c.kind], c)
@@ -131,12 +135,20 @@ func verdict(conditions []condition, findings []Finding, whole bool) string {
 	if len(of[healthy]) == total {
 		return allHealthy(conditions, findings)
 	}
+	tell := func(first bool) (texts []string) {
+		for _, k := range causes {
+			if k.text != "" && k.first == first {
+				texts = append(texts, k.text)
+			}
+		}
+		return texts
+	}
 	if whole && total > 1 && len(of[down]) == total {
-		return "whole cluster down: no node answers"
+		return strings.Join(append(tell(true), "whole cluster down: no node answers"), "; ")
 	}
 	everybody := func(k kind) bool { return total > 1 && len(of[k]) == total }
 
-	var parts []string
+	parts := tell(true)
 	for _, host := range hosts(of[noEPMD]) {
 		who := "nodes run"
 		if !everybody(noEPMD) || len(hosts(of[noEPMD])) > 1 {
@@ -155,7 +167,10 @@ func verdict(conditions []condition, findings []Finding, whole bool) string {
 	if cs := of[down]; len(cs) > 0 {
 		parts = append(parts, strings.Join(names(cs), ", ")+" down")
 	}
-	for k := hung; k < shaky; k++ {
+	for k := taken; k < shaky; k++ {
+		if k == broken {
+			parts = append(parts, tell(false)...)
+		}
 		for _, c := range of[k] {
 			parts = append(parts, c.text)
 		}

@@ -135,6 +135,7 @@ func (a *app) clusters(cfg config.Config, log *slog.Logger) ([]*cluster.Cluster,
 		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
 			Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
 			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.LoginWarn, BadLogin: cfg.Checks.LoginCritical,
+			Bounds: cluster.Bounds{DiskFree: cluster.Bound{Warn: float64(cfg.Checks.DiskFreeWarn), Critical: float64(cfg.Checks.DiskFreeCritical)}},
 		}))
 	}
 	return all, nil

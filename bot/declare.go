@@ -35,7 +35,12 @@ func declare(c *call) error {
 		c.replyIn(inc.ID(), c.alreadyOpen(inc))
 		return nil
 	}
+	c.parents.Lock()
+	if fresh, err := c.Store.Incident(inc.Number); err == nil {
+		inc = fresh
+	}
 	c.post(Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: c.parent(inc, c.now)})
+	c.parents.Unlock()
 	c.kick() // after its message, so that the pages find a thread
 	c.mentionOthers(inc)
 	c.later("first diagnosis", func(ctx context.Context) error {
@@ -114,8 +119,9 @@ func (b *Bot) firstDiagnosis(ctx context.Context, cluster Cluster, inc incident.
 		b.note(ctx, inc.Number, incident.Noted{By: incident.Bot, Kind: incident.KindDiagnosed, Text: m.Title})
 		return nil // the incident is declared all the same
 	}
-	b.noteResult(ctx, inc.Number, incident.Bot, incident.KindDiagnosed, result)
+	// Shown first: what stands in the timeline is not diagnosed again after a crash.
 	b.publish(ctx, Post{Key: key, Incident: inc.ID(), Answers: answers, Message: withIncident(ResultMessage(result), inc.ID())})
+	b.noteResult(ctx, inc.Number, incident.Bot, incident.KindDiagnosed, result)
 	return nil
 }
 

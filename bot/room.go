@@ -29,7 +29,10 @@ type Post struct {
 	Message  message.Message `json:"message"`
 }
 
+// publish shows a post in every room, also while the bot is stopping: what was
+// done has to be told.
 func (b *Bot) publish(ctx context.Context, p Post) {
+	ctx = context.WithoutCancel(ctx)
 	for _, r := range b.rooms() {
 		if err := r.Publish(ctx, p); err != nil {
 			b.log.Error("a room did not take a post", "key", p.Key, "err", err)

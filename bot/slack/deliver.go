@@ -62,7 +62,7 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 	}
 	if j.doubt {
 		found, err := r.find(ctx, p, j.thread)
-		if v, _ := judge(err); err != nil && (v == unsure || v == limited) {
+		if v, _ := judge(err); err != nil && !errors.Is(err, errTooMuch) && (v == unsure || v == limited) {
 			return r.failed(p, j, err)
 		}
 		if err != nil {
@@ -204,7 +204,10 @@ func (r *Room) failed(p outbox.Post, j job, err error) sent {
 		if p.TS != "" { // it may have been edited
 			s.wait = max(s.wait, editEvery)
 		}
-		s.doubt, s.channel = true, backoff(j.attempts)
+		s.doubt = true
+		if codeOf(err) == "" { // no answer: Slack itself is away. An answer is about this message only
+			s.channel = backoff(j.attempts)
+		}
 	}
 	return s
 }
@@ -221,6 +224,9 @@ type sighting struct{ ts, hash string }
 
 // most pages of history that are read to find one message.
 const mostPages = 10
+
+// errTooMuch: it cannot be found in bounded time, and is sent.
+var errTooMuch = errors.New("too much was said since to look for it")
 
 // find looks whether an earlier attempt has posted p after all.
 func (r *Room) find(ctx context.Context, p outbox.Post, thread string) (sighting, error) {
@@ -244,7 +250,7 @@ func (r *Room) find(ctx context.Context, p outbox.Post, thread string) (sighting
 		}
 		cursor = next
 	}
-	return sighting{}, errors.New("too much was said since to look for it")
+	return sighting{}, errTooMuch
 }
 
 func (r *Room) history(ctx context.Context, channel, thread, oldest, cursor string) ([]slack.Message, string, error) {

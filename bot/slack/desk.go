@@ -216,7 +216,6 @@ func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Dur
 			delete(k.edited, key)
 		}
 	}
-	heads := map[string]bool{} // incidents whose head is not there yet
 	for _, it := range waiting {
 		if it.sending {
 			continue
@@ -247,12 +246,9 @@ func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Dur
 		case c.tokens < need:
 			later(now.Add(time.Duration((need - c.tokens) * float64(pace))))
 			continue
-		case heads[it.post.Incident]:
-			continue
 		}
 		thread, ready := head(it.post)
-		if !ready {
-			heads[it.post.Incident] = true
+		if !ready { // the head itself, and what stands elsewhere, does not wait for it
 			later(now.Add(headWait / 10))
 			continue
 		}

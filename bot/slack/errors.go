@@ -36,7 +36,7 @@ var verdicts = map[string]verdict{
 	"enterprise_is_restricted": refused, "accesslimited": refused,
 
 	"not_in_channel": closed, "channel_not_found": closed, "is_archived": closed, "is_inactive": closed,
-	"restricted_action": closed, "restricted_action_read_only_channel": closed, "restricted_action_thread_locked": closed,
+	"restricted_action": closed, "restricted_action_read_only_channel": closed, "restricted_action_thread_locked": absent,
 	"restricted_action_thread_only_channel": closed, "team_not_found": closed,
 
 	"message_not_found": absent, "thread_not_found": absent, "cannot_reply_to_message": absent,

@@ -106,6 +106,9 @@ func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 	changed := false
 	err := r.Outbox.AmendPost(ctx, want.Key, func(p *outbox.Post) bool {
 		changed = p.Hash != want.Hash && (p.Hash != "" || !over)
+		if strings.HasPrefix(p.Key, "page/") && p.Record != "" && want.Record == "" {
+			changed = false // it was settled meanwhile: its buttons do not come back
+		}
 		if !changed {
 			return false
 		}
@@ -205,8 +208,8 @@ func (r *Room) awaitShown(ctx context.Context, key string) error {
 		switch {
 		case err != nil:
 			return err
-		case !ok, !p.Pending() && p.Failed == "":
-			return nil
+		case !ok, p.TS != "", !p.Pending() && p.Failed == "":
+			return nil // it stands there; whether an edit of it waits is another matter
 		case p.Failed != "":
 			return errors.New("slack: " + p.Failed)
 		}

@@ -22,6 +22,11 @@ func (a *app) slackRoom(cfg config.Config, o overrides, people access.Policy, db
 	if cfg.Slack.Mode != "socket" {
 		return &actions.Error{Code: "not-available", Text: "slack: mode " + cfg.Slack.Mode + " is not available in this irisops.", Hint: "Set mode: socket. Nothing has to be reachable from outside for it."}
 	}
+	for _, name := range []string{"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"} {
+		if os.Getenv(name) == "" {
+			return &actions.Error{Code: "slack-tokens", Text: name + " is not set, and Slack needs both tokens.", Hint: "docs/slack.md says where they come from. Without either, irisops runs without Slack."}
+		}
+	}
 	room, err := slack.NewRoom(slack.Options{
 		BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"),
 		Channel: cfg.Slack.Channel, OnCallChannel: cfg.Slack.OnCallChannel,

@@ -157,7 +157,7 @@ func (s *stage) direct(words []string) {
 			s.t.Fatal(err)
 		}
 		s.terminal.Narrate(words[1] + " later")
-		time.Sleep(d) // synctest's time: nothing is slept
+		<-time.After(d) // fake time
 		synctest.Wait()
 	case "off": // and on again after that time
 		d, err := time.ParseDuration(words[1])
@@ -165,7 +165,7 @@ func (s *stage) direct(words []string) {
 			s.t.Fatal(err)
 		}
 		s.stop()
-		time.Sleep(d) // synctest's time: nothing is slept
+		<-time.After(d) // fake time
 		s.terminal.Narrate("irisops was off for " + words[1])
 		s.start()
 	case "restart":

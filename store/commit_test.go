@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -307,7 +308,7 @@ func TestOneBadChangeDoesNotHurtTheOthers(t *testing.T) {
 		if queued == 5 {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		runtime.Gosched()
 	}
 	<-db.turn
 	group.Wait()

@@ -257,7 +257,7 @@ func TestSilentConnectionIsGivenUp(t *testing.T) {
 		started := time.Now()
 		go func() { // ticks for five minutes, and reads our answers
 			for range 20 {
-				time.Sleep(15 * time.Second)
+				<-time.After(15 * time.Second)
 				if _, err := far.Write(make([]byte, 4)); err != nil {
 					t.Error(err)
 				}
@@ -291,7 +291,7 @@ func TestWriterIsHeldUpUntilItsDeadline(t *testing.T) {
 		if _, err := far.Write(make([]byte, 4)); err != nil { // a tick is read, if not answered
 			t.Error(err)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if c.closing.Load() {
 			t.Error("nothing was sent, and yet the connection was closed")

@@ -11,7 +11,7 @@ LDFLAGS := -X main.version=$(VERSION)
 all: build
 
 build:
-	@echo "building bin/irisops (the first time takes about half a minute)"
+	@echo "building bin/irisops (the first time takes about half a minute)" >&2
 	@$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/irisops ./cmd/irisops
 
 # With nothing given this is the demo: a local cluster of real Erlang nodes and

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,6 +15,14 @@ import (
 	"irisops/bot/incident"
 	"irisops/bot/pager"
 )
+
+// decimals that are worth reading.
+func decimals(v float64) int {
+	if v >= 100 {
+		return 0
+	}
+	return 3
+}
 
 // figure prints the median of the rounds as a line for make bench.
 func figure(b *testing.B, name, unit string, bound float64, atLeast bool, rounds []float64) {
@@ -28,7 +37,7 @@ func figure(b *testing.B, name, unit string, bound float64, atLeast bool, rounds
 		verdict = "missed"
 	}
 	// The testing package may have begun a line.
-	fmt.Printf("\nfigure\t%s\t%.4g %s\t%s %g %s\t%s\n", name, median, unit, sign, bound, unit, verdict)
+	fmt.Printf("\nfigure\t%s\t%s %s\t%s %g %s\t%s\n", name, strconv.FormatFloat(median, 'f', decimals(median), 64), unit, sign, bound, unit, verdict)
 	b.ReportMetric(median, unit)
 }
 

@@ -15,7 +15,7 @@ func figure(name string, value time.Duration, bound time.Duration) {
 		verdict = "missed"
 	}
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.4g ms", d.Seconds()*1000) }
-	fmt.Printf("\nfigure\t%s\t%s\t%s\t%s\n", name, ms(value), ms(bound), verdict)
+	fmt.Printf("\nfigure\t%s\t%s\t%s\t%s\n", name, ms(value), "<= "+ms(bound), verdict)
 }
 
 func median(ds []time.Duration) time.Duration {

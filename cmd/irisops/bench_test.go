@@ -107,5 +107,5 @@ func figure(name string, value float64, unit string, bound float64) {
 	if value > bound {
 		verdict = "missed"
 	}
-	fmt.Printf("figure\t%s\t%.1f %s\t%g %s\t%s\n", name, value, unit, bound, unit, verdict)
+	fmt.Printf("figure\t%s\t%.1f %s\t<= %g %s\t%s\n", name, value, unit, bound, unit, verdict)
 }

@@ -167,6 +167,9 @@ func (r *Room) run(ctx context.Context) {
 		if over && away == 0 {
 			return
 		}
+		if over {
+			wait = time.Second // for what is under way; nothing new begins
+		}
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():

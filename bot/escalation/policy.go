@@ -44,31 +44,6 @@ func Arm(priority incident.Priority, p Policy, declared time.Time) []incident.St
 	return steps
 }
 
-// Describe says in one line what the policy does.
-func Describe(priority incident.Priority, p Policy) string {
-	text := fmt.Sprintf("%s: respond ", priority)
-	switch {
-	case p.NextBusinessDay:
-		text += "on the next business day"
-	case p.Respond == 0:
-		text += "at once"
-	default:
-		text += "within " + spoken(p.Respond)
-	}
-	if len(p.Steps) == 0 {
-		return text + "; nobody is paged by itself"
-	}
-	var calls []string
-	for _, s := range inOrder(p) {
-		when := "at once"
-		if s.After > 0 {
-			when = "after " + spoken(s.After)
-		}
-		calls = append(calls, s.Role+" "+when)
-	}
-	return text + "; unless recovered it pages " + strings.Join(calls, ", ")
-}
-
 func inOrder(p Policy) []PolicyStep {
 	steps := slices.Clone(p.Steps)
 	for i := range steps {
@@ -91,19 +66,4 @@ func short(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
-}
-
-func spoken(d time.Duration) string {
-	for _, unit := range []struct {
-		size time.Duration
-		name string
-	}{{time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
-		if n := d / unit.size; d%unit.size == 0 && n > 0 {
-			if n == 1 {
-				return "1 " + unit.name
-			}
-			return fmt.Sprintf("%d %ss", n, unit.name)
-		}
-	}
-	return short(d)
 }

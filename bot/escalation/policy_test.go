@@ -62,20 +62,3 @@ func TestStepsHaveNamesOfTheirOwn(t *testing.T) {
 		}
 	})
 }
-
-func TestDescribe(t *testing.T) {
-	for _, tt := range []struct {
-		priority incident.Priority
-		policy   Policy
-		want     string
-	}{
-		{incident.P0, runbookP0, "P0: respond at once; unless recovered it pages primary at once, sre after 15 minutes, owner after 30 minutes"},
-		{incident.P1, Policy{Respond: 15 * time.Minute}, "P1: respond within 15 minutes; nobody is paged by itself"},
-		{incident.P2, Policy{Respond: time.Hour, Steps: []PolicyStep{{90 * time.Second, "sre"}}}, "P2: respond within 1 hour; unless recovered it pages sre after 90 seconds"},
-		{incident.P3, Policy{NextBusinessDay: true}, "P3: respond on the next business day; nobody is paged by itself"},
-	} {
-		if got := Describe(tt.priority, tt.policy); got != tt.want {
-			t.Errorf("got  %q\nwant %q", got, tt.want)
-		}
-	}
-}

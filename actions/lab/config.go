@@ -23,6 +23,9 @@ var configTemplate = template.Must(template.New("irisops.yaml").Funcs(template.F
 # The bot's database, exports and archived logs.
 data: {{quote .Data}}
 
+# Web requests: any free port, so that several labs do not meet.
+listen: 127.0.0.1:0
+
 # irisops ctl speaks to the bot here.
 socket: {path: {{quote .Socket}}}
 

@@ -312,6 +312,7 @@ func TestConfigPointsAtTheLab(t *testing.T) {
 	t.Parallel()
 	type config struct {
 		Data   string
+		Listen string
 		Socket struct{ Path string }
 		People []struct {
 			ID, Unix string

@@ -49,6 +49,7 @@ func benchConfig(b *testing.B, dir string) (config, socket string) {
 	socket = filepath.Join(dir, "s")
 	config = filepath.Join(dir, "irisops.yaml")
 	text := fmt.Sprintf(`data: %s/data
+listen: 127.0.0.1:0
 socket: {path: %s}
 people: [{id: operator, roles: [operator, approver]}]
 oncall: {primary: operator, sre: operator, owner: operator}

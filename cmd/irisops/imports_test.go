@@ -45,6 +45,7 @@ var houses = map[string]string{
 	"actions/lab":         "adapter",
 	"bot/console":         "adapter",
 	"bot/slack":           "adapter",
+	"bot/web":             "adapter",
 	"store":               "adapter",
 
 	"actions/lab/labtest": "fake",

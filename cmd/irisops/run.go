@@ -36,6 +36,9 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}
 	fmt.Fprintf(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), c.Config)
+	if a.web != nil {
+		fmt.Fprintf(s.out, "Web requests: %s\n", a.web.URL())
+	}
 	switch {
 	case inSlack(cfg):
 		fmt.Fprintf(s.out, "In Slack, in channel %s: /iris help\n", cfg.Slack.Channel)

@@ -31,6 +31,7 @@ func newSite(t *testing.T) *site {
 	s := &site{t: t, dir: dir, config: filepath.Join(dir, "irisops.yaml"), socket: filepath.Join(dir, "s")}
 	s.write("cookie", "a_planted_cookie")
 	s.write("irisops.yaml", fmt.Sprintf(`data: %[1]s/data
+listen: 127.0.0.1:0
 socket: {path: %[1]s/s}
 people:
   - {id: operator, roles: [operator, approver]}

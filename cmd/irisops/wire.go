@@ -21,6 +21,7 @@ import (
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
 	"irisops/bot/slack"
+	"irisops/bot/web"
 	"irisops/cmd/irisops/config"
 	"irisops/store"
 )
@@ -32,6 +33,7 @@ type app struct {
 	slack  *slack.Room     // nil: not in Slack
 	ears   *slack.Listener // the same
 	server *console.Server
+	web    *web.Server // nil: no web requests are answered
 	stops  []closing
 }
 
@@ -79,6 +81,9 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	options := bot.Options{
 		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,
 		Rooms: o.rooms, Zone: cfg.Zone(), Log: log,
+	}
+	if err := a.listen(cfg, db, log); err != nil {
+		return a, err
 	}
 	if err := a.slackRoom(cfg, o, people, db, &options); err != nil {
 		return a, err
@@ -165,6 +170,12 @@ func (a *app) Start(ctx context.Context) error {
 		if err := a.ears.Start(); err != nil {
 			return err
 		}
+	}
+	if a.web != nil {
+		if err := a.web.Start(); err != nil {
+			return err
+		}
+		a.onStop("the web requests", a.web.Stop)
 	}
 	a.onStop("the socket", a.server.Close)
 	return a.server.Start()

@@ -78,11 +78,12 @@ func (k *checker) checkListen() {
 	if !k.given("listen") {
 		k.c.Listen = defaultListen
 	}
-	if k.usable("listen") {
+	k.c.listens = k.given("listen")
+	if k.usable("listen") && k.c.Listen != noListener {
 		_, port, err := net.SplitHostPort(k.c.Listen)
-		n, portErr := strconv.ParseUint(port, 10, 16)
-		if err != nil || portErr != nil || n == 0 {
-			k.fault("listen", "listen: %s is not host:port. For example %s", quote(k.c.Listen), defaultListen)
+		_, portErr := strconv.ParseUint(port, 10, 16)
+		if err != nil || portErr != nil {
+			k.fault("listen", "listen: %s is not host:port. For example %s, or none", quote(k.c.Listen), defaultListen)
 		}
 	}
 	if k.usable("external_url") {

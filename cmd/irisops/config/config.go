@@ -18,7 +18,7 @@ import (
 // Config is a file that Load found no fault in, with the defaults filled in.
 type Config struct {
 	Data        string                       `yaml:"data"`         // absolute folder
-	Listen      string                       `yaml:"listen"`       // host:port
+	Listen      string                       `yaml:"listen"`       // host:port, port 0 for any free one; or "none"
 	ExternalURL string                       `yaml:"external_url"` // "" or the http(s) address that links begin with, without a slash at the end
 	Socket      Socket                       `yaml:"socket"`
 	TimeZone    string                       `yaml:"time_zone"`
@@ -33,6 +33,7 @@ type Config struct {
 
 	zone     *time.Location
 	warnings Faults
+	listens  bool // listen stands in the file
 }
 
 // Socket is where irisops ctl reaches the bot; its mode is 0660.
@@ -112,6 +113,7 @@ type Checks struct {
 
 const (
 	defaultListen   = "127.0.0.1:8642"
+	noListener      = "none"
 	defaultZone     = "UTC"
 	defaultEPMDPort = 4369
 	defaultSocket   = "irisops.sock" // in the data folder

@@ -65,6 +65,15 @@ func (c Config) Zone() *time.Location {
 	return c.zone
 }
 
+// Listens says where to listen for web requests; "" is nowhere. If it may be done
+// without, because the file does not speak of it, needed is false.
+func (c Config) Listens() (address string, needed bool) {
+	if c.Listen == noListener {
+		return "", false
+	}
+	return c.Listen, c.listens
+}
+
 // Warnings are what is allowed and probably not meant, in the order of the file.
 func (c Config) Warnings() Faults { return c.warnings }
 

@@ -120,7 +120,8 @@ func (l *Lab) unpack() error {
 type makeNode struct {
 	Short, Alive string
 	Port         int
-	Seed         bool // joins the first core
+	Seed         bool   // joins the first core, and keeps a write-ahead log of its own
+	Core         string // which core an edge goes to first, without suffix; "" where there is one only
 }
 
 func (l *Lab) render(t *template.Template) ([]byte, error) {
@@ -136,6 +137,9 @@ func (l *Lab) render(t *template.Template) ([]byte, error) {
 	}
 	for _, n := range s.possible() {
 		m := makeNode{Short: n.Short, Alive: "iris_" + n.Short, Port: n.Port, Seed: n.Role == Core && n.Short != string(Core)}
+		if n.Role == Edge && s.Cores > 1 {
+			m.Core = "iris_" + s.coreOf(n).Short
+		}
 		if n.Role == Core {
 			data.Cores = append(data.Cores, m)
 		} else {

@@ -8,6 +8,10 @@
 // core.log); what IRIS lacks, it lacks. Beside that D holds lab.json (what this
 // package remembers) and irisops.yaml (a config that points at the lab).
 //
+// With two cores edge1 goes to the first and edge2 to the second, and each core
+// has a write-ahead log of its own, as it has where cores have a folder each.
+// Partition cuts a lab in two and Heal joins it again; see there.
+//
 // Each lab has its own epmd, its own ports and its own suffix in the node
 // names, so that several labs and a real IRIS live side by side. Everything
 // listens on the loopback interface only. Nodes and epmd run in sessions of
@@ -39,6 +43,7 @@ const (
 	CodeNotStopped     = "not-stopped"     // a process outlived SIGKILL
 	CodeNotRunning     = "not-running"     // the node has no process
 	CodeBusy           = "busy"            // another program is bringing this lab up or down
+	CodeNotParted      = "not-parted"      // the nodes do not see what they should of each other
 )
 
 // Cookie is the cookie of every lab, as of every IRIS that was started by its

@@ -102,6 +102,13 @@ func (s state) nodes(role Role, count int) []Node {
 	return nodes
 }
 
+// coreOf is the core that an edge goes to first: edge1 to the first, edge2 to the
+// second, and round again.
+func (s state) coreOf(edge Node) Node {
+	cores := s.nodes(Core, s.Cores)
+	return cores[(edge.Port-s.Port)%len(cores)]
+}
+
 // possible are all nodes that the Makefile has a target for.
 func (s state) possible() []Node {
 	return append(s.nodes(Core, MaxCores), s.nodes(Edge, MaxEdges)...)

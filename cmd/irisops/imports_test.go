@@ -72,6 +72,7 @@ var exceptions = map[[2]string]string{
 	{"bot/oncall", "bot/pager"}:               "a call becomes pages",
 	{"actions/erlang", "actions/erlang/epmd"}: "epmd's protocol is one thing that two adapters need",
 	{"actions/host", "actions/erlang/epmd"}:   "the same",
+	{"actions/lab", "actions/erlang"}:         "a lab is parted from inside its own nodes, and the link is how to ask them",
 }
 
 // onlyHere are libraries with one importer each.

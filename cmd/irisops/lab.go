@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"irisops/actions/lab"
@@ -15,6 +16,9 @@ type labCommand struct {
 	Kill   labKill   `cmd:"" help:"kill -9 one node."`
 	Pause  labPause  `cmd:"" help:"Freeze one node: it is there and does not answer."`
 	Resume labResume `cmd:"" help:"Thaw a frozen node."`
+
+	Partition labPartition `cmd:"" help:"Cut the network between two nodes, and what goes with each."`
+	Heal      labHeal      `cmd:"" help:"Join the network again. Mnesia stays divided where both sides ran on."`
 }
 
 type labDir struct {
@@ -31,7 +35,7 @@ type labUp struct {
 	Suffix   string `help:"Goes into every node name, so that labs live side by side. Default: random."`
 	Port     int    `help:"Client port of edge1; the others follow it. Default: free ones."`
 	EPMDPort int    `name:"epmd-port" help:"Port of the lab's own epmd. Default: a free one."`
-	Cores    int    `help:"How many cores. Default: 1."`
+	Cores    int    `help:"How many cores. A further one begins empty and joins the first. Default: 1."`
 	Edges    int    `help:"How many edges. Default: 2."`
 }
 
@@ -120,4 +124,47 @@ func (c labNode) do(ctx context.Context, s streams, what func(*lab.Lab, context.
 	}
 	_, err = fmt.Fprintf(s.out, "%s is %s.\n", c.Node, done)
 	return err
+}
+
+type labPartition struct {
+	labDir
+	One   string `arg:"" name:"node" help:"One side: a short name, or several joined by commas: core,edge1."`
+	Other string `arg:"" name:"other-node" help:"The other side. An edge that is on neither goes with its core; whatever else, with the first side that has a core."`
+}
+
+func (c labPartition) Run(ctx context.Context, s streams) error {
+	l, err := lab.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	views, err := l.Partition(ctx, strings.Split(c.One, ","), strings.Split(c.Other, ","))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s and %s are cut off from each other. irisops still reaches both sides.\n", c.One, c.Other)
+	printViews(s, views)
+	_, err = fmt.Fprintf(s.out, "Join them again with: irisops lab heal --dir %s\n", l.Dir())
+	return err
+}
+
+type labHeal struct{ labDir }
+
+func (c labHeal) Run(ctx context.Context, s streams) error {
+	l, err := lab.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	views, err := l.Heal(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out, "Every node sees all the others.")
+	printViews(s, views)
+	return nil
+}
+
+func printViews(s streams, views []lab.View) {
+	for _, v := range views {
+		fmt.Fprintf(s.out, "  %s\n", v)
+	}
 }

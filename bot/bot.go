@@ -51,6 +51,10 @@ type Store interface {
 	SetHalt(ctx context.Context, h *change.Halt) error
 	Halted() (*change.Halt, error)
 
+	BeginMaintenance(ctx context.Context, m change.Maintenance) error
+	EndMaintenance(ctx context.Context, cluster string, begun time.Time) error
+	Maintenance() ([]change.Maintenance, error)
+
 	// RecoverPages requeues the pages that were being sent when the bot died,
 	// marked as possible duplicates.
 	RecoverPages(ctx context.Context) (int, error)

@@ -46,6 +46,7 @@ func (b *Bot) startClocks() {
 	b.background("escalation", b.loop.Run)
 	b.background("pager", b.drain.Run)
 	b.background("expiry", b.expireRequests)
+	b.background("maintenance", b.endMaintenance)
 }
 
 // kick wakes the loops after a commit that may have armed or queued something.

@@ -17,7 +17,8 @@
 //
 //	meta
 //	├── schema                          schema version
-//	└── halt                            halt record, while there is one
+//	├── halt                            halt record, while there is one
+//	└── maintenance                     maintenance record, while there is one
 //	incidents
 //	├── open/       number              incident record
 //	├── resolved/   number              incident record

@@ -48,6 +48,7 @@ func TestTheTreeIsTheSchema(t *testing.T) {
 
 	db := memory(t)
 	must(t, db.SetHalt(t.Context(), &change.Halt{By: "operator"}))
+	must(t, db.BeginMaintenance(t.Context(), change.Maintenance{Cluster: "main", Until: time.Unix(1, 0)}))
 	var real []string
 	must(t, db.bolt.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(top []byte, b *bbolt.Bucket) error {

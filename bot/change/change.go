@@ -48,3 +48,20 @@ type Halt struct {
 	At     time.Time
 	Reason string
 }
+
+// Maintenance is announced work on a cluster: watch and drills are silent until
+// it ends. Clocks of incidents go on.
+type Maintenance struct {
+	Cluster string
+	By      string
+	At      time.Time
+	Until   time.Time
+	Reason  string
+}
+
+// Stands says whether it is not over yet. One that was begun more than its whole
+// length in the future is: the clock was set back, and nobody would know when it
+// ends.
+func (m Maintenance) Stands(now time.Time) bool {
+	return now.Before(m.Until) && m.At.Sub(now) <= m.Until.Sub(m.At)
+}

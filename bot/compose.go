@@ -62,6 +62,9 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 		Level: message.Critical,
 		Title: fmt.Sprintf("%s %s %s: %s", inc.ID(), inc.Priority, inc.State, inc.Title),
 	}
+	if inc.Drill {
+		m.Title = "DRILL " + m.Title
+	}
 	if inc.Priority == incident.P2 || inc.Priority == incident.P3 {
 		m.Level = message.Warn
 	}
@@ -71,6 +74,9 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 		owner = fmt.Sprintf("%s, since %s", inc.AckedBy, b.clock(inc.AckedAt, now))
 	}
 	fields = append(fields, message.Field{Name: "Owner", Value: owner})
+	if inc.Cause != "" {
+		fields = append(fields, message.Field{Name: "Cause", Value: inc.Cause})
+	}
 	if len(b.Clusters) > 1 {
 		fields = append(fields, message.Field{Name: "Cluster", Value: inc.Cluster})
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"irisops/actions"
-	"irisops/bot/change"
-	"irisops/bot/escalation"
 	"irisops/bot/incident"
 	"irisops/bot/message"
 )
@@ -22,27 +20,16 @@ func declare(c *call) error {
 		return err
 	}
 	priority, title := incident.Priority(c.args["priority"]), c.args["title"]
-	policy := c.Policies[priority]
-	inc, existed, err := c.Store.Declare(c.ctx, dedupKey(cluster.Name, priority, title), func(number uint64) change.Change {
-		inc, eff := incident.Declare(number, cluster.Name, priority, title, c.who.ID, escalation.Arm(priority, policy, c.now), c.now)
-		return change.Change{Incident: &inc, Entries: eff.Entries,
-			Pages: c.OnCall.Pages(inc.ID(), eff.Pages, c.now), Delivery: c.d.ID}
-	})
+	inc, existed, err := c.open(c.ctx, Declaration{Cluster: cluster.Name, Priority: priority, Title: title, By: c.who.ID},
+		dedupKey(cluster.Name, priority, title), c.d.ID)
 	if err != nil {
-		return fmt.Errorf("the incident was not declared, because it could not be recorded: %w", err)
+		return err
 	}
 	if existed {
 		c.replyIn(inc.ID(), c.alreadyOpen(inc))
 		return nil
 	}
-	c.parents.Lock()
-	if fresh, err := c.Store.Incident(inc.Number); err == nil {
-		inc = fresh
-	}
-	c.post(Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: c.parent(inc, c.now)})
-	c.parents.Unlock()
-	c.kick() // after its message, so that the pages find a thread
-	c.mentionOthers(inc)
+	inc = c.announce(c.ctx, inc, c.d.ID)
 	c.later("first diagnosis", func(ctx context.Context) error {
 		return c.firstDiagnosis(ctx, cluster, inc, c.d.ID)
 	})
@@ -84,10 +71,10 @@ func (c *call) alreadyOpen(inc incident.Incident) message.Message {
 
 // mentionOthers points at what else is open on the same cluster: it may be the
 // same trouble under another name.
-func (c *call) mentionOthers(inc incident.Incident) {
-	open, err := c.Store.OpenIncidents()
+func (b *Bot) mentionOthers(ctx context.Context, inc incident.Incident, answers string) {
+	open, err := b.Store.OpenIncidents()
 	if err != nil {
-		c.log.Error("the other open incidents could not be read", "err", err)
+		b.log.Error("the other open incidents could not be read", "err", err)
 		return
 	}
 	var others []string
@@ -97,7 +84,7 @@ func (c *call) mentionOthers(inc incident.Incident) {
 		}
 	}
 	if len(others) > 0 {
-		c.post(Post{Key: "others/" + inc.ID(), Incident: inc.ID(), Message: message.Message{
+		b.publish(ctx, Post{Key: "others/" + inc.ID(), Incident: inc.ID(), Answers: answers, Message: message.Message{
 			Level: message.Advice, Title: "Also open on " + inc.Cluster + ", perhaps the same trouble:",
 			Blocks: []message.Block{{Text: strings.Join(others, "\n")}}}})
 	}

@@ -23,6 +23,8 @@ type incidentRecord struct {
 	State      string    `json:"state"`
 	DeclaredBy string    `json:"declared_by"`
 	DeclaredAt time.Time `json:"declared_at,omitzero"`
+	Cause      string    `json:"cause,omitempty"`
+	Drill      bool      `json:"drill,omitempty"`
 	AckedBy    string    `json:"acked_by,omitempty"`
 	AckedAt    time.Time `json:"acked_at,omitzero"`
 
@@ -65,7 +67,7 @@ func recordIncident(i incident.Incident, version uint64, dedup string) incidentR
 		record: record{recordVersion},
 		Number: i.Number, Version: version, Dedup: dedup,
 		Cluster: i.Cluster, Title: i.Title, Priority: string(i.Priority), State: string(i.State),
-		DeclaredBy: i.DeclaredBy, DeclaredAt: utc(i.DeclaredAt),
+		DeclaredBy: i.DeclaredBy, DeclaredAt: utc(i.DeclaredAt), Cause: i.Cause, Drill: i.Drill,
 		AckedBy: i.AckedBy, AckedAt: utc(i.AckedAt),
 		RecoveredBy: i.RecoveredBy, RecoveredAt: utc(i.RecoveredAt), Forced: i.Forced,
 		ResolvedBy: i.ResolvedBy, ResolvedAt: utc(i.ResolvedAt), Resolution: i.Resolution,
@@ -87,7 +89,7 @@ func (r incidentRecord) incident() incident.Incident {
 	i := incident.Incident{
 		Number: r.Number, Version: r.Version,
 		Cluster: r.Cluster, Title: r.Title, Priority: incident.Priority(r.Priority), State: incident.State(r.State),
-		DeclaredBy: r.DeclaredBy, DeclaredAt: r.DeclaredAt,
+		DeclaredBy: r.DeclaredBy, DeclaredAt: r.DeclaredAt, Cause: r.Cause, Drill: r.Drill,
 		AckedBy: r.AckedBy, AckedAt: r.AckedAt,
 		RecoveredBy: r.RecoveredBy, RecoveredAt: r.RecoveredAt, Forced: r.Forced,
 		ResolvedBy: r.ResolvedBy, ResolvedAt: r.ResolvedAt, Resolution: r.Resolution,

@@ -63,6 +63,8 @@ func (r *renderer) block(b message.Block, heading bool) {
 		r.checklist(*b.Checklist)
 	case b.Fold != nil:
 		r.fold(*b.Fold)
+	case b.File != nil:
+		r.file(*b.File)
 	}
 }
 

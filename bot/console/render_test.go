@@ -119,6 +119,12 @@ func samples() map[string][]msg {
 			{Fold: &message.Fold{Title: "the end of core.log", Blocks: blocks{code("ok")}}},
 			text("Last looked at 10:41."),
 		}}},
+		"file": {{Level: message.OK, Title: "The post-mortem of INC-7 is written", Blocks: blocks{
+			text("What happened, what was run, who was paged."),
+			{File: &message.File{Name: "postmortem-INC-7.md", MediaType: "text/markdown; charset=utf-8", Bytes: []byte("# INC-7\n\nno clients can connect\n")}},
+			{File: &message.File{Name: "stats-\x1b[31m.png", MediaType: "image/png", Bytes: make([]byte, 12_345)}},
+			{Fold: &message.Fold{Title: "the same for machines", Blocks: blocks{{File: &message.File{Name: "INC-7.json", MediaType: "application/json", Bytes: []byte("{}")}}}}},
+		}}},
 		"buttons": {
 			{Level: message.Critical, Title: "edge1 is down", Buttons: []message.Button{{Label: "Restart Edge 1", Words: "restart edge1", Style: message.Primary}, {Label: "Show Its Log", Words: "logs edge1 -n 50"}}},
 			{Title: "REQ-4: clear 412 messages of alice", Blocks: blocks{text("Asked for by operator. A second person approves.")}, Buttons: []message.Button{
@@ -194,7 +200,7 @@ func anyMessage() *rapid.Generator[msg] {
 		return message.Item{State: state, Text: word.Draw(t, "text"), Note: word.Draw(t, "note")}
 	})
 	flat := rapid.Custom(func(t *rapid.T) message.Block {
-		switch rapid.IntRange(0, 4).Draw(t, "block") {
+		switch rapid.IntRange(0, 5).Draw(t, "block") {
 		case 0:
 			return text(word.Draw(t, "text"))
 		case 1:
@@ -203,6 +209,9 @@ func anyMessage() *rapid.Generator[msg] {
 			return table(some.Draw(t, "header"), rapid.SliceOfN(some, 0, 4).Draw(t, "rows")...)
 		case 3:
 			return code(word.Draw(t, "code"))
+		case 4:
+			return message.Block{File: &message.File{Name: word.Draw(t, "name"), Bytes: []byte(word.Draw(t, "bytes")),
+				MediaType: rapid.SampledFrom([]string{"text/markdown", "image/png"}).Draw(t, "type")}}
 		}
 		return steps(rapid.SliceOfN(item, 0, 5).Draw(t, "items")...)
 	})

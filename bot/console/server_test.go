@@ -25,6 +25,7 @@ type echo struct {
 	mu    sync.Mutex
 	rooms []bot.Room
 	got   []inbox.Delivery
+	says  *message.Message // instead of what was said; nil: that
 }
 
 func (e *echo) Join(r bot.Room) {
@@ -48,8 +49,12 @@ func (e *echo) Handle(ctx context.Context, d inbox.Delivery) *bot.Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.got = append(e.got, d)
+	m := message.Message{Title: "you said " + d.Text}
+	if e.says != nil {
+		m = *e.says
+	}
 	for _, r := range e.rooms {
-		r.Publish(ctx, bot.Post{Key: "reply/" + d.ID, Answers: d.ID, Message: message.Message{Title: "you said " + d.Text}})
+		r.Publish(ctx, bot.Post{Key: "reply/" + d.ID, Answers: d.ID, Message: m})
 		r.Publish(ctx, bot.Post{Key: "other", Answers: "somebody else", Message: message.Message{Title: "a secret of theirs"}})
 	}
 	return &bot.Outcome{}

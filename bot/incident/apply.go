@@ -76,15 +76,38 @@ var (
 	ErrNothingToDo  = errors.New("nothing would change")
 )
 
-// Declare makes a new incident. Its steps come from the escalation policy; those
-// due at once fire with it.
+// Declaration is what a new incident is made of.
+type Declaration struct {
+	Cluster  string
+	Title    string
+	Priority Priority
+	By       string // a person's id, or Bot
+	Cause    string // what made the bot declare it
+	Drill    bool
+	Steps    []Step // of the escalation policy, armed
+}
+
+// Declare makes a new incident as a person declares it; see New.
 func Declare(number uint64, cluster string, p Priority, title, by string, steps []Step, now time.Time) (Incident, Effects) {
+	return New(number, Declaration{Cluster: cluster, Title: title, Priority: p, By: by, Steps: steps}, now)
+}
+
+// New makes a new incident. Its steps come from the escalation policy; those due
+// at once fire with it.
+func New(number uint64, d Declaration, now time.Time) (Incident, Effects) {
 	inc := Incident{
-		Number: number, Cluster: cluster, Title: title, Priority: p, State: Open,
-		DeclaredBy: by, DeclaredAt: now, Steps: append([]Step(nil), steps...),
+		Number: number, Cluster: d.Cluster, Title: d.Title, Priority: d.Priority, State: Open,
+		DeclaredBy: d.By, DeclaredAt: now, Cause: d.Cause, Drill: d.Drill, Steps: append([]Step(nil), d.Steps...),
 	}
 	var eff Effects
-	inc.enter(&eff, now, by, KindDeclared, fmt.Sprintf("%s declared: %s", p, title), nil)
+	text := fmt.Sprintf("%s declared: %s", d.Priority, d.Title)
+	if d.Drill {
+		text = "drill, " + text
+	}
+	if d.Cause != "" {
+		text += " (" + d.Cause + ")"
+	}
+	inc.enter(&eff, now, d.By, KindDeclared, text, nil)
 	inc.fire(&eff, now)
 	return inc, eff
 }
@@ -198,10 +221,14 @@ func (i *Incident) fire(eff *Effects, now time.Time) bool {
 }
 
 func (i *Incident) callText(s Step) string {
-	if s.After == 0 {
-		return fmt.Sprintf("%s %s: %s (declared by %s)", i.ID(), i.Priority, i.Title, i.DeclaredBy)
+	name := fmt.Sprintf("%s %s", i.ID(), i.Priority)
+	if i.Drill {
+		name = "DRILL " + name
 	}
-	text := fmt.Sprintf("%s %s not recovered after %s: %s", i.ID(), i.Priority, brief(s.After), i.Title)
+	if s.After == 0 {
+		return fmt.Sprintf("%s: %s (declared by %s)", name, i.Title, i.DeclaredBy)
+	}
+	text := fmt.Sprintf("%s not recovered after %s: %s", name, brief(s.After), i.Title)
 	if i.AckedBy != "" {
 		return text + " (acknowledged by " + i.AckedBy + ")"
 	}

@@ -43,8 +43,11 @@ type Incident struct {
 
 	DeclaredBy string
 	DeclaredAt time.Time
-	AckedBy    string
-	AckedAt    time.Time
+	Cause      string // what made the bot declare it: "watch: edge1 refuses logins"; "" if a person did
+	Drill      bool   // rehearsed: left out of the statistics, and every page says so
+
+	AckedBy string
+	AckedAt time.Time
 
 	// Verification is the last time someone looked whether clients can log in
 	// and reach each other.

@@ -39,6 +39,7 @@ type Block struct {
 	Code      *Code      `json:"code,omitempty"`
 	Checklist *Checklist `json:"checklist,omitempty"`
 	Fold      *Fold      `json:"fold,omitempty"`
+	File      *File      `json:"file,omitempty"`
 }
 
 // Field is a short name with a short value.
@@ -63,6 +64,14 @@ type Code struct {
 type Fold struct {
 	Title  string  `json:"title"`
 	Blocks []Block `json:"blocks"`
+}
+
+// File is something to keep: a post-mortem, a picture, an export. Rooms that can
+// carry files do; others say its name and size.
+type File struct {
+	Name      string `json:"name"`       // letters, digits and . _ -, no folder: "postmortem-INC-7.md"
+	MediaType string `json:"media_type"` // "text/markdown; charset=utf-8", "image/png"
+	Bytes     []byte `json:"bytes"`
 }
 
 // Checklist shows work as it goes: one line a step.

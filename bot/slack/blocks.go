@@ -33,6 +33,8 @@ func (r *renderer) block(b message.Block) bool {
 		return r.checklist(*b.Checklist)
 	case b.Fold != nil:
 		return r.fold(*b.Fold)
+	case b.File != nil:
+		return r.paragraphs(fmt.Sprintf("File %s, %d bytes: `irisops ctl --save FOLDER` and the same words keep it.", b.File.Name, len(b.File.Bytes)))
 	}
 	return true
 }

@@ -21,6 +21,7 @@ type ctlCommand struct {
 	JSON   bool     `name:"json" help:"Print what is said as one JSON value."`
 	Yes    bool     `help:"Confirm your own request beforehand. Never enough where a second person is needed."`
 	All    bool     `help:"Show what is folded away."`
+	Save   string   `help:"Keep the files of the answer (a post-mortem, a picture, an export) in this folder." type:"path" placeholder:"FOLDER"`
 	Words  []string `arg:"" passthrough:"" help:"What to say: status, declare P0 'no clients can connect', help."`
 }
 
@@ -56,6 +57,9 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	if err := c.save(last, posts, s); err != nil {
+		return err
+	}
 	if c.JSON {
 		said := []bot.Post{}
 		for _, key := range last {
@@ -69,6 +73,23 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 	}
 	if code != exitDone {
 		return exit(code)
+	}
+	return nil
+}
+
+// save keeps the files of the last state of each post, each once.
+func (c ctlCommand) save(keys []string, posts map[string]bot.Post, s streams) error {
+	if c.Save == "" {
+		return nil
+	}
+	for _, key := range keys {
+		for _, f := range console.Files(posts[key].Message) {
+			path, err := console.Save(c.Save, f)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(s.err, "saved", path)
+		}
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ var houses = map[string]string{
 	"bot/console":         "adapter",
 	"bot/slack":           "adapter",
 	"bot/web":             "adapter",
+	"bot/web/board":       "adapter",
 	"store":               "adapter",
 
 	"actions/lab/labtest": "fake",

@@ -91,6 +91,9 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if a.bot, err = bot.New(options); err != nil {
 		return a, err
 	}
+	if err := a.showBoard(cfg, clusters, db, log); err != nil {
+		return a, err
+	}
 	if a.slack != nil {
 		a.ears = slack.NewListener(a.slack, a.bot)
 	}

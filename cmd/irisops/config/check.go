@@ -24,6 +24,7 @@ func check(c *Config, f *findings, m machine) {
 	k := &checker{f, c, m}
 	k.checkData()
 	k.checkListen()
+	k.checkBoard()
 	k.checkSocket()
 	k.checkZone()
 	k.checkSlack()

@@ -34,9 +34,14 @@ func TestFaults(t *testing.T) {
 		{"key twice", "", "data: /elsewhere", []string{`12: "data" stands here twice, first on line 1. Keep one of them.`}},
 		{"top key unknown", "", "dat: 1\nnonsense: 2", []string{
 			`12: There is no key "dat" at the top of the file. Did you mean data?`,
-			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
+			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
 		{"a misspelt key is not missing as well", "data:", "dta:", []string{`1: There is no key "dta" at the top of the file. Did you mean data?`}},
 		{"listen without a host is all hosts", "", "listen: :8642", nil},
+		{"a token that is none", "", "board: {token_file: /etc/irisops/id_ed25519}", []string{
+			"12: token_file: id_ed25519 has to hold a token in one line: 16 to 200 letters, digits and signs of plain ASCII without spaces. For example: openssl rand -hex 24 > id_ed25519"}},
+		{"proxy as a word", "", "board: {proxy: nginx}", []string{`12: proxy: "nginx" is not true or false.`}},
+		{"no token file", "", "board: {token_file: /etc/irisops/none}", []string{"12: token_file: none: there is no such file."}},
+		{"a relative token file", "", "board: {token_file: token}", []string{`12: token_file: "token" is not an absolute path. Begin it with a slash.`}},
 		{"listen on any free port", "", "listen: 127.0.0.1:0", nil},
 		{"listen nowhere", "", "listen: none", nil},
 		{"listen without a port", "", "listen: 127.0.0.1", []string{`12: listen: "127.0.0.1" is not host:port. For example 127.0.0.1:8642, or none`}},
@@ -72,7 +77,7 @@ func TestFaults(t *testing.T) {
 		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
 		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
-		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
 		{"host without ssh", "", "hosts: {h2: {known_hosts: /etc/irisops/none, identity: /etc/irisops/id_ed25519}}", []string{
 			"12: Host h2 has no ssh: the account and the machine, like ops@h2.example.org",
 			"12: known_hosts: none: there is no such file."}},
@@ -309,6 +314,9 @@ func TestWarnings(t *testing.T) {
 		{"no edge", "- " + edge, "", []string{"9: Cluster main has no node with role: edge, so verify can prove nothing."}},
 		{"folder missing", core, strings.Replace(core, "/srv/iris", "/nonexistent/iris", 1), []string{"10: Node core: there is no folder /nonexistent/iris on this machine."}},
 		{"no Makefile", core, strings.Replace(core, "/srv/iris", "/etc/irisops/bare", 1), []string{"10: Node core: the folder bare has no Makefile, so the node cannot be started."}},
+		{"a board open to all", "", "listen: 0.0.0.0:8642", []string{"12: listen: 0.0.0.0:8642 is reached from other machines, so the board is not shown there: it would be open to all. Set board: {token_file: PATH}, or board: {proxy: true} if a proxy in front asks who looks."}},
+		{"a board behind a proxy", "", "listen: 0.0.0.0:8642\nboard: {proxy: true}", nil},
+		{"a board on this machine", "", "listen: '[::1]:8642'", nil},
 		{"group of the socket", "", "socket: {group: ops}", []string{"12: This machine has no group ops, so the socket will be for irisops's own account only. Make it: groupadd ops."}},
 	}
 	for _, tt := range tests {

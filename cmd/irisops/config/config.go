@@ -20,6 +20,7 @@ type Config struct {
 	Data        string                       `yaml:"data"`         // absolute folder
 	Listen      string                       `yaml:"listen"`       // host:port, port 0 for any free one; or "none"
 	ExternalURL string                       `yaml:"external_url"` // "" or the http(s) address that links begin with, without a slash at the end
+	Board       Board                        `yaml:"board"`
 	Socket      Socket                       `yaml:"socket"`
 	TimeZone    string                       `yaml:"time_zone"`
 	Slack       *Slack                       `yaml:"slack"` // nil: no Slack

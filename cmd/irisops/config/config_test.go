@@ -23,6 +23,9 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const cookie = "planted-cookie-8d1f"
 
+// boardToken is what the file that the example names for the board holds.
+const boardToken = "planted-board-token-77c0"
+
 // theMachine has the accounts and the group of the example, root, and itself.
 var theMachine = machine{
 	self: "998",
@@ -50,6 +53,7 @@ func newFiles(t testing.TB) files {
 	f.write(t, "cookie", cookie+"\n", 0o600)
 	f.write(t, "known_hosts", "h2.example.org ssh-ed25519 AAAA\n", 0o644)
 	f.write(t, "id_ed25519", "key\n", 0o600)
+	f.write(t, "board-token", boardToken+"\n", 0o600)
 	if err := os.Mkdir(filepath.Join(f.dir, "iris"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +111,7 @@ func TestExample(t *testing.T) {
 	}
 	want := Config{
 		Data: "/var/lib/irisops", Listen: "127.0.0.1:8642", ExternalURL: "https://irisops.example.org",
+		Board:  Board{f.dir + "/board-token", false, NewSecret(boardToken)},
 		Socket: Socket{"/run/irisops.sock", "irisops"}, TimeZone: "Europe/Paris",
 		Slack: &Slack{"socket", "C0OPS", "C0ONCALL"},
 		People: []Person{

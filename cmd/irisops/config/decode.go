@@ -19,6 +19,7 @@ type decoder struct{ *findings }
 // place names where the keys of a struct stand, for sentences.
 var place = map[reflect.Type]string{
 	reflect.TypeFor[Config]():  "at the top of the file",
+	reflect.TypeFor[Board]():   "under board",
 	reflect.TypeFor[Socket]():  "under socket",
 	reflect.TypeFor[Slack]():   "under slack",
 	reflect.TypeFor[Person]():  "in an entry under people",
@@ -186,6 +187,13 @@ func set(into reflect.Value, text string) error {
 			return fmt.Errorf("%s is not a whole number", quote(text))
 		}
 		into.SetInt(int64(n))
+	case reflect.Bool:
+		switch text {
+		case "true", "false":
+			into.SetBool(text == "true")
+		default:
+			return fmt.Errorf("%s is not true or false", quote(text))
+		}
 	default:
 		panic(fmt.Sprintf("config: no way to read a %s", into.Type()))
 	}

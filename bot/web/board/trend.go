@@ -1,0 +1,114 @@
+package board
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+)
+
+// Drill is one drill as the trend shows it.
+type Drill struct {
+	At       time.Time
+	Victim   string
+	Recovery time.Duration // from the fault to verified health
+	Passed   bool
+}
+
+// Target is the runbook's bound for a drill: "verify recovery < 5 min".
+const Target = 5 * time.Minute
+
+const (
+	width, height         = 720.0, 200.0
+	left, right           = 56.0, 12.0
+	top, bottom           = 12.0, 34.0
+	mostDrills            = 36
+	headroom      float64 = 1.1
+)
+
+// trend is the picture of the last drills, with the same as a table for those
+// who do not see it.
+func (b *Board) trend() Section {
+	s := Section{ID: "trend", Title: "Recovery in drills"}
+	if b.Drills == nil {
+		return s
+	}
+	drills, err := b.Drills()
+	switch {
+	case err != nil:
+		s.Empty = "The drills cannot be read: " + err.Error()
+	case len(drills) == 0:
+		s.Empty = "No drill was run yet. In the conversation: drill plan."
+	default:
+		s.Cards = []Card{{Picture: plot(drills[max(0, len(drills)-mostDrills):], b.Zone)}}
+	}
+	return s
+}
+
+// plot draws one bar a drill against the bound. Its height is the time to
+// recovery; one that failed is drawn hatched and says so in its title.
+func plot(drills []Drill, zone *time.Location) template.HTML {
+	most := Target
+	for _, d := range drills {
+		most = max(most, d.Recovery)
+	}
+	span := most.Seconds() * headroom
+	y := func(d time.Duration) float64 {
+		return top + (height-top-bottom)*(1-d.Seconds()/span)
+	}
+	step := (width - left - right) / float64(len(drills))
+	passed := 0
+	var bars, words strings.Builder
+	for i, d := range drills {
+		class, outcome := "bar failed", "failed"
+		if d.Passed {
+			class, outcome = "bar", "passed"
+			passed++
+		}
+		x := left + step*float64(i)
+		title := fmt.Sprintf("%s, %s: %s, recovered after %s", d.At.In(zone).Format("2 Jan 2006"), d.Victim, outcome, d.Recovery.Round(time.Second))
+		if d.Recovery <= 0 {
+			title = fmt.Sprintf("%s, %s: %s, not recovered", d.At.In(zone).Format("2 Jan 2006"), d.Victim, outcome)
+		}
+		h := max(height-bottom-y(d.Recovery), 2)
+		fmt.Fprintf(&bars, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
+			class, x+step*0.15, height-bottom-h, step*0.7, h, template.HTMLEscapeString(title))
+		fmt.Fprintf(&words, "<li>%s</li>", template.HTMLEscapeString(title))
+	}
+	var out strings.Builder
+	summary := fmt.Sprintf("%d of the last %d drills passed: recovery within %s", passed, len(drills), spoken(Target))
+	fmt.Fprintf(&out, `<figure><svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, summary)
+	for _, at := range ticks(most) {
+		fmt.Fprintf(&out, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text x="%g" y="%.1f" text-anchor="end">%s</text>`,
+			left, width-right, y(at), y(at), left-8, y(at)+4, spoken(at))
+	}
+	fmt.Fprintf(&out, `%s<line class="bound" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, bars.String(), left, width-right, y(Target), y(Target))
+	fmt.Fprintf(&out, `<text x="%g" y="%g">%s</text><text x="%g" y="%g" text-anchor="end">%s</text></svg>`,
+		left, height-10, drills[0].At.In(zone).Format("Jan 2006"), width-right, height-10, drills[len(drills)-1].At.In(zone).Format("Jan 2006"))
+	fmt.Fprintf(&out, `<figcaption>%s (dashed line).</figcaption><details data-key="trend"><summary>The same in words</summary><ul>%s</ul></details></figure>`, summary, words.String())
+	return template.HTML(out.String()) //nolint:gosec // numbers, and text that was escaped
+}
+
+// ticks are a few round heights up to most.
+func ticks(most time.Duration) []time.Duration {
+	for _, step := range []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour} {
+		if most/step <= 6 {
+			var all []time.Duration
+			for at := time.Duration(0); at <= most; at += step {
+				all = append(all, at)
+			}
+			return all
+		}
+	}
+	return []time.Duration{0, most}
+}
+
+func spoken(d time.Duration) string {
+	switch {
+	case d >= time.Hour && d%time.Hour == 0:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	case d == 0:
+		return "0"
+	}
+	return fmt.Sprintf("%d min", int(d.Minutes()))
+}

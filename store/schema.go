@@ -17,6 +17,7 @@ type migration struct {
 var migrations = []migration{
 	{"the first schema", createFirst},
 	{"what is said in Slack", createSlack},
+	{"the last healthy diagnoses", createHealthy},
 }
 
 // layout is every bucket of the newest schema.
@@ -27,6 +28,7 @@ var layout = []bucket{
 	bRuns, bRunStates, bLocks,
 	bDeliveries, bUnanswered, bAnswered,
 	bSlackPosts, bSlackPending, bSlackShown,
+	bHealthy,
 }
 
 var keySchema = []byte("schema")

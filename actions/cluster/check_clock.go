@@ -37,7 +37,7 @@ var checkClock = check{
 		took := time.Since(begin)
 		k := clock{otp: otp, ahead: time.UnixMilli(ms).Sub(begin.Add(took / 2)), within: took/2 + time.Millisecond, name: v.n.Short}
 		f := found(actions.OK, "OTP %s, clock %s of irisops's (within %s)", otp, offset(k.ahead), spoken(k.within))
-		f.fact = k
+		f.fact, f.Mark = k, "OTP "+otp
 		return f
 	},
 	join: func(c *Cluster, fs []*Finding) {

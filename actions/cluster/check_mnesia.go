@@ -52,7 +52,7 @@ var checkViews = check{
 			}
 		}
 		f := found(actions.OK, "runs with %s", v.c.shortNames(w.running))
-		f.fact = w
+		f.fact, f.Mark = w, v.c.shortNames(w.running)
 		return f
 	},
 	join: func(c *Cluster, fs []*Finding) {
@@ -101,7 +101,7 @@ var checkViews = check{
 
 // at keeps the check and node of the finding that it replaces.
 func (f Finding) at(old *Finding) Finding {
-	f.Check, f.Node, f.fact = old.Check, old.Node, old.fact
+	f.Check, f.Node, f.fact, f.Mark = old.Check, old.Node, old.fact, old.Mark
 	return f
 }
 

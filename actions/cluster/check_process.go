@@ -24,7 +24,7 @@ var checkProcess = check{
 		if p.State == "stopped" {
 			f = found(actions.Critical, "pid %d is stopped (SIGSTOP), %s", p.PID, size(p.RSS)).code(codeStopped)
 		}
-		f.pid = p.PID
+		f.pid, f.Mark = p.PID, fmt.Sprintf("pid %d from %d", p.PID, p.Started)
 		return f
 	},
 }

@@ -261,7 +261,7 @@ var checkConnected = check{
 		if len(seen) == 0 {
 			f = found(actions.OK, "connected to none of %d expected nodes", expected)
 		}
-		f.fact = seen
+		f.fact, f.Mark = seen, strings.Join(seen, " ")
 		others := len(v.c.ByRole(CoreRole))
 		switch {
 		case v.n.Role == CoreRole && cores < others-1, v.n.Role == EdgeRole && cores == 0 && others > 0:

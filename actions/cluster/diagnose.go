@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"irisops/actions"
 )
@@ -30,11 +31,13 @@ Where this differs from the runbook's commands:
 - An open port proves little: the kernel accepts connections for a hung node. A login is tried by diagnose full and by verify.
 - mnesia:dirty_all_keys answers with every key of a huge table, and mnesia:info prints into core.log: neither is called. mnesia:system_info(transaction_failures) only counts, and is compared here with itself.
 - After a network fault nodes() is full again while Mnesia stays split: the views of all cores are compared.
+--since last says what is different from the last healthy diagnosis: results, restarted nodes, tables. Inside an incident it is said without being asked. Every healthy diagnosis of the whole cluster, quick or full, is kept for that with the tables as they are then; it is not if the cores' tables turn out to be in disorder, and then it says so.
 A node that does not answer is critical, whatever the cause. "unknown", "not available" and "not applicable" are never counted as healthy.
 It changes nothing; diagnose full leaves the trace that verify leaves.`, spoken(c.opt.Diagnose), asks(quickChecks), spoken(c.opt.Full), spoken(c.opt.Sample), asks(fullChecks[len(quickChecks):])),
 		Params: []actions.Param{
 			{Name: "mode", Kind: actions.Choice, Choices: modes, Optional: true, Doc: "how much is asked", Example: modeQuick},
 			{Name: "node", Kind: actions.Node, Optional: true, Doc: "the node, after the word node", Example: c.anyNode(EdgeRole)},
+			{Name: "since", Kind: actions.Choice, Choices: []string{sinceLast}, Flag: true, Doc: "what changed since the last healthy diagnosis", Example: sinceLast},
 			{Name: "plot", Kind: actions.Bool, Flag: true, Doc: "add memory by kind and table sizes as bars"},
 		},
 		Look: c.lookDiagnose,
@@ -54,6 +57,9 @@ func (c *Cluster) lookDiagnose(ctx context.Context, req actions.Request) (action
 	case mode != modeNode && name != "":
 		return actions.Result{}, &actions.Error{Code: "usage", Text: fmt.Sprintf("A %s diagnosis is of all nodes.", mode), Hint: fmt.Sprintf("For one: diagnose node %s.", name)}
 	}
+	if since := req.Args["since"]; since != "" && since != sinceLast {
+		return actions.Result{}, &actions.Error{Code: "usage", Text: fmt.Sprintf("There is no diagnosis %q to compare with.", since), Hint: "For example: diagnose --since last."}
+	}
 	nodes, round, err := c.round(mode, name)
 	if err != nil {
 		return actions.Result{}, err
@@ -62,8 +68,14 @@ func (c *Cluster) lookDiagnose(ctx context.Context, req actions.Request) (action
 	if mode == modeQuick {
 		within = c.opt.Diagnose
 	}
+	begun := time.Now()
 	findings := telling(mode, nodes, c.examine(ctx, within, round))
-	r := c.conclude(nodes, findings)
+	r, conditions := c.conclude(nodes, findings)
+	d := r.Data.(Diagnosis)
+	d.Mode, d.At = mode, begun.UTC()
+	compare := req.Args["since"] == sinceLast || req.Incident != "" && c.opt.Keeper != nil
+	r.Sections = insert(r.Sections, c.remember(ctx, compare, within-time.Since(begun), conditions, &d))
+	r.Data = d
 	if mode == modeFull || mode == modeNode {
 		r.Sections = append(r.Sections, busiestOf(findings, mode == modeFull)...)
 	}
@@ -102,8 +114,9 @@ func (c *Cluster) anyNode(r Role) string {
 	return "edge1"
 }
 
-// conclude makes the answer of the findings about nodes.
-func (c *Cluster) conclude(nodes []Node, findings []Finding) actions.Result {
+// conclude makes the answer of the findings about nodes, and says what they add
+// up to for each.
+func (c *Cluster) conclude(nodes []Node, findings []Finding) (actions.Result, []condition) {
 	conditions := make([]condition, len(nodes))
 	for i, n := range nodes {
 		conditions[i] = judge(n, about(n, findings))
@@ -135,7 +148,7 @@ func (c *Cluster) conclude(nodes []Node, findings []Finding) actions.Result {
 		r.Sections = append(r.Sections, actions.Section{Title: "In the runbooks", Lines: cites})
 	}
 	r.Next = c.nextOf(conditions, causes)
-	return r
+	return r, conditions
 }
 
 var titles = map[actions.Level]string{

@@ -227,7 +227,7 @@ func TestDiagnoseJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := `{"cluster":"main","verdict":"edge1 down","state":"critical","findings":[` +
+		want := `{"cluster":"main","mode":"quick","at":"2000-01-01T00:00:00Z","verdict":"edge1 down","state":"critical","findings":[` +
 			`{"check":"epmd","node":"edge1","result":"critical","evidence":"iris_edge1 is not registered (epmd on port 4369 of h1)","next":"start edge1","code":"not-registered"},` +
 			`{"check":"process","node":"edge1","result":"critical","evidence":"no process runs as iris_edge1 in /srv/iris","next":"start edge1","code":"no-process"},` +
 			`{"check":"port","node":"edge1","result":"critical","evidence":"nothing accepts connections on 127.0.0.1:8085","next":"start edge1","code":"no-port"},` +
@@ -279,7 +279,7 @@ func TestVerdictIsNeverTooGreen(t *testing.T) {
 				findings = append(findings, f)
 			}
 		}
-		r := c.conclude(c.Nodes, slices.Clone(findings))
+		r, _ := c.conclude(c.Nodes, slices.Clone(findings))
 		d := r.Data.(Diagnosis)
 		if r.Headline == "" || len(r.Next) == 0 {
 			t.Fatalf("no verdict or no next: %+v", r)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"time"
 
 	"irisops/actions"
 )
@@ -14,6 +15,7 @@ type Finding struct {
 	Evidence string        `json:"evidence"`
 	Next     string        `json:"next"`           // words to type, or what to do by hand; may be empty
 	Code     string        `json:"code,omitempty"` // what kind of trouble, for the verdict
+	Mark     string        `json:"mark,omitempty"` // stays the same as long as nothing happens: a process, a release
 
 	follows bool     // it was not asked, because the node does not answer; the ping tells why
 	typed   bool     // Next is words to type
@@ -44,9 +46,12 @@ const (
 // Diagnosis is a diagnosis for machines: the Data of its Result.
 type Diagnosis struct {
 	Cluster  string        `json:"cluster"`
+	Mode     string        `json:"mode"` // quick, full, node, ...
+	At       time.Time     `json:"at"`
 	Verdict  string        `json:"verdict"`
 	State    actions.Level `json:"state"` // ok, warn, unknown or critical
 	Findings []Finding     `json:"findings"`
+	Since    *Since        `json:"since,omitempty"` // what changed, where that was asked
 }
 
 // ExitCode is how a command line ends that made this diagnosis: 2 if anything is

@@ -36,6 +36,8 @@ type Options struct {
 	LogWindow time.Duration // errors in a log count as new for so long: 15 min
 
 	Bounds Bounds // from where on the figures of the checks are bad
+
+	Keeper Keeper // keeps the last healthy diagnosis; nil: nothing does
 }
 
 func (o Options) withDefaults() Options {

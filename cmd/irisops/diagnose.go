@@ -29,7 +29,7 @@ func (c diagnoseCommand) Run(ctx context.Context, s streams) error {
 	}
 	a := &app{}
 	defer func() { a.Stop(context.WithoutCancel(ctx)) }()
-	clusters, err := a.clusters(cfg, slog.New(slog.DiscardHandler))
+	clusters, err := a.clusters(cfg, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 		return a, err
 	}
 	a.onStop("the database", func(context.Context) error { return db.Close() })
-	clusters, err := a.clusters(cfg, log)
+	clusters, err := a.clusters(cfg, db, log)
 	if err != nil {
 		return a, err
 	}
@@ -118,8 +118,9 @@ func openStore(cfg config.Config, log *slog.Logger) (*store.DB, error) {
 	return db, nil
 }
 
-// clusters are the config's clusters, each behind its own hidden link.
-func (a *app) clusters(cfg config.Config, log *slog.Logger) ([]*cluster.Cluster, error) {
+// clusters are the config's clusters, each behind its own hidden link. keeper may
+// be nil: then nothing is kept of them.
+func (a *app) clusters(cfg config.Config, keeper cluster.Keeper, log *slog.Logger) ([]*cluster.Cluster, error) {
 	var all []*cluster.Cluster
 	var secrets []string
 	for _, c := range cfg.Clusters {
@@ -141,7 +142,7 @@ func (a *app) clusters(cfg config.Config, log *slog.Logger) ([]*cluster.Cluster,
 		}
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
 		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
-			Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
+			Keeper: keeper, Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
 			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.LoginWarn, BadLogin: cfg.Checks.LoginCritical,
 			Bounds: cluster.Bounds{DiskFree: cluster.Bound{Warn: float64(cfg.Checks.DiskFreeWarn), Critical: float64(cfg.Checks.DiskFreeCritical)}},
 		}))

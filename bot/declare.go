@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"irisops/actions"
 	"irisops/bot/incident"
@@ -46,6 +47,22 @@ func dedupKey(cluster string, p incident.Priority, title string) string {
 
 func parentKey(inc incident.Incident) string { return "incident/" + inc.ID() }
 
+// parentPost is the incident's own message, and what it is news of.
+func (b *Bot) parentPost(inc incident.Incident, now time.Time) Post {
+	p := Post{Key: parentKey(inc), Incident: inc.ID(), Cluster: inc.Cluster, Parent: true, State: string(inc.State),
+		Pin: !inc.Over() && (inc.Priority == incident.P0 || inc.Priority == incident.P1), Message: b.parent(inc, now)}
+	p.Since, p.News = inc.DeclaredAt, fmt.Sprintf("%s %s is open again: %s", inc.ID(), inc.Priority, inc.Title)
+	switch inc.State {
+	case incident.Acknowledged:
+		p.Since, p.News = inc.AckedAt, fmt.Sprintf("%s %s acknowledged by %s: %s", inc.ID(), inc.Priority, inc.AckedBy, inc.Title)
+	case incident.Recovered:
+		p.Since, p.News = inc.RecoveredAt, fmt.Sprintf("%s %s recovered after %s: %s", inc.ID(), inc.Priority, spoken(inc.RecoveredAt.Sub(inc.DeclaredAt)), inc.Title)
+	case incident.Resolved:
+		p.Since, p.News = inc.ResolvedAt, fmt.Sprintf("%s %s resolved by %s: %s", inc.ID(), inc.Priority, inc.ResolvedBy, inc.Title)
+	}
+	return p
+}
+
 // publishParent shows the incident as it is now. Reading and showing are one, so
 // that of several who bring it up to date at once none shows an older state last.
 func (b *Bot) publishParent(ctx context.Context, inc incident.Incident) {
@@ -54,7 +71,7 @@ func (b *Bot) publishParent(ctx context.Context, inc incident.Incident) {
 	if fresh, err := b.Store.Incident(inc.Number); err == nil {
 		inc = fresh
 	}
-	b.publish(ctx, Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Message: b.parent(inc, nowUTC())})
+	b.publish(ctx, b.parentPost(inc, nowUTC()))
 }
 
 func (c *call) alreadyOpen(inc incident.Incident) message.Message {

@@ -80,7 +80,9 @@ func (b *Bot) announce(ctx context.Context, inc incident.Incident, answers strin
 	if fresh, err := b.Store.Incident(inc.Number); err == nil {
 		inc = fresh
 	}
-	b.publish(ctx, Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Answers: answers, Message: b.parent(inc, nowUTC())})
+	p := b.parentPost(inc, nowUTC())
+	p.Answers = answers
+	b.publish(ctx, p)
 	b.parents.Unlock()
 	b.kick()
 	b.mentionOthers(ctx, inc, answers)

@@ -149,12 +149,12 @@ const approvalStep = "/approval"
 func runKey(r runbook.Run) string { return "run/" + r.ID() }
 
 func (b *Bot) publishRun(ctx context.Context, r runbook.Run) {
-	b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Answers: b.starters.of(r.Number), Message: b.runMessage(r, nowUTC())})
+	b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Cluster: r.Cluster, Answers: b.starters.of(r.Number), Message: b.runMessage(r, nowUTC())})
 }
 
 // postRun shows the run as the answer to this delivery.
 func (c *call) postRun(r runbook.Run) {
-	c.post(Post{Key: runKey(r), Incident: r.Incident, Message: c.runMessage(r, nowUTC())})
+	c.post(Post{Key: runKey(r), Incident: r.Incident, Cluster: r.Cluster, Message: c.runMessage(r, nowUTC())})
 }
 
 func confirm(c *call) error {

@@ -99,12 +99,14 @@ func (b *Bot) republishEnded(ctx context.Context) error {
 	now := nowUTC()
 	for _, inc := range incidents {
 		if inc.Over() && now.Sub(inc.ResolvedAt) < justEnded {
-			b.publish(ctx, Post{Key: parentKey(inc), Incident: inc.ID(), Parent: true, Replay: true, Message: b.parent(inc, now)})
+			p := b.parentPost(inc, now)
+			p.Replay = true
+			b.publish(ctx, p)
 		}
 	}
 	for _, r := range runs {
 		if !r.Ended.IsZero() && now.Sub(r.Ended) < justEnded {
-			b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Replay: true, Message: b.runMessage(r, now)})
+			b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Cluster: r.Cluster, Replay: true, Message: b.runMessage(r, now)})
 		}
 	}
 	return nil

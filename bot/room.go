@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"time"
 
 	"irisops/bot/message"
 )
@@ -20,7 +21,12 @@ type Room interface {
 type Post struct {
 	Key      string          `json:"key"`                // "incident/7", "run/3", "reply/<delivery>", "page/<page>"
 	Incident string          `json:"incident,omitempty"` // whose thread it belongs to; "" is the channel itself
+	Cluster  string          `json:"cluster,omitempty"`  // what it is about, where no incident says so
 	Parent   bool            `json:"parent,omitempty"`   // this is the incident's own message, the head of its thread
+	State    string          `json:"-"`                  // of a Parent: what the incident is now
+	Since    time.Time       `json:"-"`                  // and since when
+	News     string          `json:"-"`                  // that it became so, in a line for the whole channel; "" is none
+	Pin      bool            `json:"-"`                  // it is to be found at once
 	Answers  string          `json:"answers,omitempty"`  // the delivery that it answers
 	Private  bool            `json:"private,omitempty"`  // for that delivery's caller only
 	Replay   bool            `json:"-"`                  // shown once more after a restart although it is over

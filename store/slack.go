@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"irisops/bot/message"
@@ -47,6 +49,10 @@ type slackRecord struct {
 	TS       string          `json:"ts,omitempty"`
 	Record   string          `json:"record,omitempty"`
 	Failed   string          `json:"failed,omitempty"`
+	Beside   bool            `json:"beside,omitempty"`
+	State    string          `json:"state,omitempty"`
+	Pin      bool            `json:"pin,omitempty"`
+	Pinned   bool            `json:"pinned,omitempty"`
 }
 
 func recordSlack(p outbox.Post) slackRecord {
@@ -56,6 +62,7 @@ func recordSlack(p outbox.Post) slackRecord {
 		Key:    p.Key, Incident: p.Incident, Parent: p.Parent, Channel: p.Channel, Thread: p.Thread, User: p.User,
 		Asker: p.Asker, Calls: p.Calls, OnCall: p.OnCall, Created: utc(p.Created), Message: p.Message,
 		Hash: p.Hash, Shown: p.Shown, TS: p.TS, Record: p.Record, Failed: p.Failed,
+		Beside: p.Beside, State: p.State, Pin: p.Pin, Pinned: p.Pinned,
 	}
 }
 
@@ -64,6 +71,7 @@ func (r slackRecord) post() outbox.Post {
 		Key: r.Key, Incident: r.Incident, Parent: r.Parent, Channel: r.Channel, Thread: r.Thread, User: r.User,
 		Asker: r.Asker, Calls: r.Calls, OnCall: r.OnCall, Created: r.Created, Message: r.Message,
 		Hash: r.Hash, Shown: r.Shown, TS: r.TS, Record: r.Record, Failed: r.Failed,
+		Beside: r.Beside, State: r.State, Pin: r.Pin, Pinned: r.Pinned,
 	}
 }
 
@@ -210,4 +218,99 @@ func (db *DB) PendingPosts() ([]outbox.Post, error) {
 		})
 	})
 	return posts, err
+}
+
+// PrunePosts forgets what was said in Slack and is over: posts of incidents that
+// were resolved before that time, of requests that ended, and what belongs to
+// neither and is older. What waits to be shown is kept. It says how many.
+func (db *DB) PrunePosts(ctx context.Context, before time.Time) (int, error) {
+	total := 0
+	var from []byte
+	for {
+		var seen int
+		var removed []outbox.Post
+		var last []byte
+		err := db.update(ctx, "What was pruned", func(t *tx) error {
+			seen, removed = 0, nil
+			err := t.walkFrom(bSlackPosts, from, func(key, body []byte) error {
+				if seen == pruneBatch {
+					return errStop
+				}
+				seen++
+				last = bytes.Clone(key)
+				var rec slackRecord
+				if err := decode(bSlackPosts, body, &rec); err != nil {
+					return err
+				}
+				p := rec.post()
+				over, err := t.slackOver(p, before)
+				if err == nil && over {
+					removed = append(removed, p)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			for _, p := range removed {
+				if err := t.dropSlackRows(p); err != nil {
+					return err
+				}
+				if err := t.del(bSlackPosts, []byte(p.Key)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return total, err
+		}
+		total += len(removed)
+		if seen < pruneBatch {
+			return total, nil
+		}
+		from = append(last, 0)
+	}
+}
+
+// slackOver says whether nobody will need to know any more where a post stands.
+func (t *tx) slackOver(p outbox.Post, before time.Time) (bool, error) {
+	if p.Pending() || !p.Created.Before(before) {
+		return false, nil
+	}
+	if number, ok := numberIn(p.Incident, "INC-"); ok {
+		body, err := t.get(bOpen, numberKey(number))
+		if err != nil || body != nil {
+			return false, err
+		}
+		if body, err = t.get(bResolved, numberKey(number)); err != nil || body == nil {
+			return err == nil, err
+		}
+		var rec incidentRecord
+		if err := decode(bResolved, body, &rec); err != nil {
+			return false, err
+		}
+		return rec.ResolvedAt.Before(before), nil
+	}
+	if number, ok := numberIn(p.Key, "run/REQ-"); ok {
+		body, err := t.get(bRuns, numberKey(number))
+		if err != nil || body == nil {
+			return err == nil, err
+		}
+		var rec runRecord
+		if err := decode(bRuns, body, &rec); err != nil {
+			return false, err
+		}
+		return !rec.Ended.IsZero() && rec.Ended.Before(before), nil
+	}
+	return true, nil
+}
+
+func numberIn(id, prefix string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(id, prefix)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil
 }

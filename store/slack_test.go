@@ -1,10 +1,13 @@
 package store
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
 
+	"irisops/bot/incident"
 	"irisops/bot/message"
 	"irisops/bot/slack/outbox"
 
@@ -79,4 +82,48 @@ func TestSlackPostsArePendingUntilShown(t *testing.T) {
 		t.Error("it is not forgotten", ok, err)
 	}
 	wantCode(t, db.AmendPost(t.Context(), "", shown), CodeInvalid)
+}
+
+// What is over for long is forgotten; what is open, waits, or is young is not.
+func TestPrunePosts(t *testing.T) {
+	db := memory(t)
+	old := time.Now().Add(-40 * 24 * time.Hour)
+	before := time.Now().Add(-30 * 24 * time.Hour)
+	keep := func(key string, p outbox.Post) {
+		p.Key, p.Channel, p.Hash, p.TS = key, "C1", "h", "1."+key
+		if p.Shown == "" {
+			p.Shown = "h"
+		}
+		if p.Created.IsZero() {
+			p.Created = old
+		}
+		must(t, db.AmendPost(t.Context(), key, func(q *outbox.Post) bool { *q = p; return true }))
+	}
+	open := declare(t, db, "open", old)
+	closed := apply(t, db, declare(t, db, "closed long ago", old), incident.DeclaredResolved{By: "operator", Reason: "over"}, old)
+	keep("incident/"+open.ID(), outbox.Post{Incident: open.ID(), Parent: true})
+	keep("incident/"+closed.ID(), outbox.Post{Incident: closed.ID(), Parent: true})
+	keep("reply/of/nothing", outbox.Post{})
+	keep("reply/young", outbox.Post{Created: time.Now()})
+	keep("reply/waits", outbox.Post{Shown: "another"})
+	keep("run/REQ-9", outbox.Post{}) // no such request any more
+	for range 2 * pruneBatch {
+		keep(fmt.Sprint("many/", rand.Uint64()), outbox.Post{})
+	}
+	n, err := db.PrunePosts(t.Context(), before)
+	if err != nil || n != 3+2*pruneBatch {
+		t.Errorf("%d, %v", n, err)
+	}
+	left, err := db.PostsUnder("")
+	must(t, err)
+	var keys []string
+	for _, p := range left {
+		keys = append(keys, p.Key)
+	}
+	if diff := cmp.Diff([]string{"incident/" + open.ID(), "reply/waits", "reply/young"}, keys); diff != "" {
+		t.Error(diff)
+	}
+	if _, ok, _ := db.PostAt("C1", "1.reply/of/nothing"); ok {
+		t.Error("its place is still known")
+	}
 }

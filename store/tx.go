@@ -74,12 +74,21 @@ var errStop = errors.New("stop")
 
 // walk visits the rows whose keys begin with prefix, in order.
 func (t *tx) walk(b bucket, prefix []byte, visit func(key, body []byte) error) error {
+	return t.walkRows(b, prefix, prefix, visit)
+}
+
+// walkFrom visits the rows from that key on, in order.
+func (t *tx) walkFrom(b bucket, from []byte, visit func(key, body []byte) error) error {
+	return t.walkRows(b, from, nil, visit)
+}
+
+func (t *tx) walkRows(b bucket, from, prefix []byte, visit func(key, body []byte) error) error {
 	at, err := t.in(b)
 	if err != nil {
 		return err
 	}
 	c := at.Cursor()
-	for key, value := c.Seek(prefix); key != nil && bytes.HasPrefix(key, prefix); key, value = c.Next() {
+	for key, value := c.Seek(from); key != nil && bytes.HasPrefix(key, prefix); key, value = c.Next() {
 		body, err := unseal(b.String(), key, value)
 		if err != nil {
 			return err

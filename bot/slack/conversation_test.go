@@ -26,6 +26,7 @@ func TestWholeLoop(t *testing.T) {
 	s.Click(operator, page, "Acknowledge")
 	s.ExpectInThread(parent, "INC-1 acknowledged by operator")
 	s.ExpectEdited(parent, "INC-1 P0 acknowledged", "operator, since")
+	s.ExpectPost(ops, "INC-1 P0 acknowledged by operator: no clients can connect")
 	s.ExpectEdited(page, "INC-1 P0 acknowledged")
 	if left := s.Buttons(page); len(left) != 0 {
 		t.Errorf("the page still has %q", left)
@@ -54,9 +55,13 @@ func TestWholeLoop(t *testing.T) {
 	s.Click(operator, verified, "Recovered")
 	s.ExpectInThread(parent, "INC-1 recovered after", "verified")
 	s.ExpectEdited(parent, "INC-1 P0 recovered")
+	s.ExpectPost(ops, "INC-1 P0 recovered after")
+	s.ExpectPinned(parent, true)
 	s.Click(operator, parent, "Resolve")
 	s.ExpectInThread(parent, "INC-1 resolved by operator")
 	s.ExpectEdited(parent, "INC-1 P0 resolved")
+	s.ExpectPost(ops, "INC-1 P0 resolved by operator")
+	s.ExpectPinned(parent, false)
 	if left := s.Buttons(parent); len(left) != 0 {
 		t.Errorf("the incident still has %q", left)
 	}

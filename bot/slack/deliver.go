@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -13,15 +12,19 @@ import (
 	"irisops/bot/slack/outbox"
 )
 
-const (
-	refusedWait = 20 * time.Second // until a bot that was refused tries again
-	privateFor  = 10 * time.Minute // after that a private answer is no use any more
-)
+// privateFor is how long a private answer is of use.
+const privateFor = 10 * time.Minute
 
 // headOf says where a post's thread begins. Where nobody has published the head
 // of its incident, it goes to the channel after a while.
 func (r *Room) headOf(p outbox.Post) (ts string, ready bool) {
-	if p.TS != "" || p.Thread != "" || p.Incident == "" || p.Parent || p.User != "" || p.Channel != r.Channel {
+	defer func() {
+		if v := recover(); v != nil {
+			r.Log.Error("panic while the head of a thread was looked for", "key", p.Key, "panic", v, "stack", string(debug.Stack()))
+			ts, ready = "", false
+		}
+	}()
+	if p.TS != "" || p.Thread != "" || p.Incident == "" || p.Parent || p.User != "" || isCopy(p) || p.Beside {
 		return p.Thread, true
 	}
 	h, ok, err := r.Outbox.PostOf(keyParent + p.Incident)
@@ -33,6 +36,8 @@ func (r *Room) headOf(p outbox.Post) (ts string, ready bool) {
 		return h.TS, true
 	case ok && h.Channel == p.Channel && h.Failed == "":
 		return "", false
+	case ok:
+		return "", true
 	}
 	return "", time.Since(p.Created) >= headWait
 }
@@ -44,7 +49,7 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 			r.Log.Error("panic while sending to Slack", "key", j.key, "panic", p, "stack", string(debug.Stack()))
 			s = sent{failed: true, doubt: true, wait: backoff(j.attempts)}
 		}
-		s.it = j.it
+		s.it, s.way = j.it, j.way
 	}()
 	p, ok, err := r.Outbox.PostOf(j.key)
 	if err != nil {
@@ -56,6 +61,9 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 	}
 	if p.User != "" {
 		return r.deliverPrivate(ctx, p, j)
+	}
+	if p.TS != "" && p.Shown == p.Hash {
+		return r.pin(ctx, p, j)
 	}
 	if p.TS != "" {
 		return r.edit(ctx, p, j)
@@ -131,6 +139,7 @@ func (r *Room) edit(ctx context.Context, p outbox.Post, j job) sent {
 // shown records what Slack shows now.
 func (r *Room) shown(ctx context.Context, p outbox.Post, j job, ts, hash string) sent {
 	r.alarms.answered(p.Channel)
+	r.speak()
 	r.Log.Debug("said in Slack", "key", p.Key, "hash", hash, "ts", ts)
 	var now outbox.Post
 	err := r.amend(ctx, p.Key, func(q *outbox.Post) bool {
@@ -154,9 +163,7 @@ func (r *Room) deliverPrivate(ctx context.Context, p outbox.Post, j job) sent {
 	if time.Since(p.Created) < privateFor {
 		if err := r.ephemeral(ctx, p); err != nil {
 			if v, _ := judge(err); v != useless && v != unfit && v != absent {
-				s := r.failed(p, j, err)
-				s.channel = 0
-				return s
+				return r.failed(p, j, err)
 			}
 			r.Log.Warn("a person could not be answered privately", "user", p.User, "err", err)
 		} else {
@@ -179,18 +186,16 @@ func (r *Room) failed(p outbox.Post, j job, err error) sent {
 		if wait == 0 {
 			wait = s.wait
 		}
-		s.wait = wait
-		if p.TS != "" {
-			s.edits = wait
-		} else {
-			s.channel = wait
+		s.wait, s.here = wait, wait
+		if _, counted := inAll[j.way.method]; counted {
+			s.all = wait
 		}
 	case refused:
 		r.alarms.raise(whatRefused, err)
-		s.all, s.wait = refusedWait, 0
+		s.refused, s.wait = true, 0
 	case closed:
 		r.alarms.raise(whatClosed(p.Channel), err)
-		s.channel, s.wait = refusedWait, 0
+		s.closed, s.wait = true, 0
 	case unfit, absent, useless:
 		why := fmt.Sprintf("Slack does not take it: %v", err)
 		if err := r.amend(context.Background(), p.Key, func(q *outbox.Post) bool { q.Failed = why; return true }); err != nil {
@@ -206,7 +211,7 @@ func (r *Room) failed(p outbox.Post, j job, err error) sent {
 		}
 		s.doubt = true
 		if codeOf(err) == "" { // no answer: Slack itself is away. An answer is about this message only
-			s.channel = backoff(j.attempts)
+			s.here = backoff(j.attempts)
 		}
 	}
 	return s
@@ -230,7 +235,7 @@ var errTooMuch = errors.New("too much was said since to look for it")
 
 // find looks whether an earlier attempt has posted p after all.
 func (r *Room) find(ctx context.Context, p outbox.Post, thread string) (sighting, error) {
-	oldest := strconv.FormatInt(p.Created.Add(-time.Minute).Unix(), 10) + ".000000"
+	oldest := slackTime(p.Created.Add(-time.Minute))
 	self := r.me(ctx)
 	cursor := ""
 	for range mostPages {

@@ -3,6 +3,8 @@ package slack
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -10,78 +12,76 @@ import (
 	"irisops/bot/slack/outbox"
 )
 
-// The pace that Slack asks for: about a message a second in a channel, with
-// short bursts, and an edit of one message every 3 seconds.
-// https://docs.slack.dev/apis/web-api/rate-limits
 const (
 	pace      = time.Second
-	burst     = 5
-	reserve   = 2 // of the burst, for what is new; edits wait instead
-	editEvery = 3 * time.Second
+	editEvery = 3 * time.Second // one message: https://docs.slack.dev/reference/methods/chat.update
 	headWait  = 3 * time.Second // for the head of a thread that nobody has published yet
-	longest   = 30 * time.Second
 	farewell  = 2 * time.Second // for what is pending when the room stops
 )
-
-// lane is how urgent a message is. A lower one passes a higher one wherever both
-// wait. Acknowledgements of what arrives go another way and wait for none.
-type lane int
-
-const (
-	lanePage     lane = iota // pages, trouble, and the head of a thread, which others wait for
-	laneDecision             // what a person has to decide on, and private answers
-	laneAnswer
-	laneProgress // edits
-)
-
-func laneOf(p outbox.Post) lane {
-	switch {
-	case p.TS != "":
-		return laneProgress
-	case p.OnCall, p.Parent:
-		return lanePage
-	case len(p.Message.Buttons) > 0, p.User != "":
-		return laneDecision
-	}
-	return laneAnswer
-}
 
 // desk is what waits to be sent, by key. The content is read from the outbox
 // when it is sent, so that only the newest state is.
 type desk struct {
 	mu       sync.Mutex
 	items    map[string]*item
-	channels map[string]*channel
+	ways     map[way]*traffic
+	all      map[method]*traffic
+	channels map[string]*hold     // channels that Slack refuses
+	held     hold                 // the bot as a whole, while Slack refuses it
 	edited   map[string]time.Time // when a message was edited, as long as that matters
-	held     time.Time            // nothing is sent before
 	watchers map[string]chan struct{}
 	closing  time.Time // when close was called
 	wake     chan struct{}
 	seq      int
+
+	results chan sent // of the attempts under way
+	away    int       // how many there are; run's alone
 }
 
 type item struct {
 	post     outbox.Post // as it was kept last; its message may be older than the outbox's
 	seq      int
-	doubt    bool // it may stand in Slack already: look before it is posted
-	attempts int  // that failed, in a row
-	since    time.Time
+	doubt    bool      // it may stand in Slack already: look before it is posted
+	attempts int       // that failed, in a row
 	after    time.Time // not before
 	sending  bool
 	again    bool // kept anew while it was being sent
 }
 
-type channel struct {
+// way is one method into one channel.
+type way struct {
+	channel string
+	method  method
+}
+
+// traffic is what goes one way.
+type traffic struct {
 	busy   bool
-	tokens float64
-	filled time.Time
+	bucket *bucket
 	after  time.Time // not before: Slack said so
-	edits  time.Time // nor an edit before
+}
+
+// hold keeps what is refused from being tried too often: after 20 s, 40 s ... 15
+// minutes.
+type hold struct {
+	until    time.Time
+	refusals int // in a row
+}
+
+const (
+	refusedWait = 20 * time.Second
+	refusedMost = 15 * time.Minute
+)
+
+func (h *hold) refuse(now time.Time) {
+	h.until = now.Add(min(refusedWait<<min(h.refusals, 10), refusedMost))
+	h.refusals++
 }
 
 // job is one attempt: an item as it was when it was taken in hand.
 type job struct {
 	it       *item
+	way      way
 	key      string
 	thread   string // ts of the head of its thread; "" is none
 	doubt    bool
@@ -89,8 +89,8 @@ type job struct {
 }
 
 func newDesk() *desk {
-	return &desk{items: map[string]*item{}, channels: map[string]*channel{},
-		edited: map[string]time.Time{}, watchers: map[string]chan struct{}{}, wake: make(chan struct{}, 1)}
+	return &desk{items: map[string]*item{}, ways: map[way]*traffic{}, all: map[method]*traffic{}, channels: map[string]*hold{},
+		edited: map[string]time.Time{}, watchers: map[string]chan struct{}{}, wake: make(chan struct{}, 1), results: make(chan sent)}
 }
 
 func (k *desk) kick() {
@@ -108,7 +108,7 @@ func (k *desk) add(p outbox.Post, doubt bool) {
 	it := k.items[p.Key]
 	if it == nil {
 		k.seq++
-		it = &item{seq: k.seq, since: time.Now()}
+		it = &item{seq: k.seq}
 		k.items[p.Key] = it
 		it.doubt = doubt && p.TS == ""
 	}
@@ -124,6 +124,17 @@ func (k *desk) close() {
 	k.kick()
 }
 
+// reopen has a channel that was refused tried again at once: somebody speaks
+// there.
+func (k *desk) reopen(channel string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.channels[channel]; h != nil {
+		delete(k.channels, channel)
+		k.kick()
+	}
+}
+
 // watch returns a channel that is closed when the post with that key has been
 // sent or given up, or something has come of an attempt.
 func (k *desk) watch(key string) <-chan struct{} {
@@ -137,34 +148,30 @@ func (k *desk) watch(key string) <-chan struct{} {
 	return c
 }
 
-func (k *desk) channel(id string) *channel {
-	c := k.channels[id]
-	if c == nil {
-		c = &channel{tokens: burst, filled: time.Now()}
-		k.channels[id] = c
+// traffic is what goes that way, and all that goes by that method.
+func (k *desk) traffic(w way, now time.Time) (here, all *traffic) {
+	if here = k.ways[w]; here == nil {
+		here = &traffic{bucket: newBucket(inChannel[w.method], now)}
+		k.ways[w] = here
 	}
-	return c
+	if all = k.all[w.method]; all == nil {
+		all = &traffic{}
+		if r, limited := inAll[w.method]; limited {
+			all.bucket = newBucket(r, now)
+		}
+		k.all[w.method] = all
+	}
+	return here, all
 }
 
-// fill adds the tokens of the time that has passed.
-func (c *channel) fill(now time.Time) {
-	c.tokens = min(burst, c.tokens+float64(now.Sub(c.filled))/float64(pace))
-	c.filled = now
-}
-
-// run sends what is pending until ctx ends or the desk is closed.
+// run sends what is pending until ctx ends or the desk is closed. A panic on the
+// way is told, and ends only that turn.
 func (r *Room) run(ctx context.Context) {
-	results := make(chan sent)
-	away := 0
-	send := func(j job) {
-		away++
-		go func() { results <- r.deliver(ctx, j) }()
-	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		wait, over := r.desk.dispatch(time.Now(), r.headOf, send)
-		if over && away == 0 {
+		wait, over := r.turn(ctx)
+		if over && r.desk.away == 0 {
 			return
 		}
 		if over {
@@ -173,25 +180,42 @@ func (r *Room) run(ctx context.Context) {
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
-			for ; away > 0; away-- {
-				r.desk.settle(<-results)
+			for ; r.desk.away > 0; r.desk.away-- {
+				r.desk.settle(<-r.desk.results)
 			}
 			return
 		case <-r.desk.wake:
 		case <-timer.C:
-		case s := <-results:
-			away--
+		case s := <-r.desk.results:
+			r.desk.away--
 			r.desk.settle(s)
 		}
 	}
+}
+
+// turn is one look at what waits.
+func (r *Room) turn(ctx context.Context) (wait time.Duration, over bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("panic while messages for Slack were sorted", "panic", p, "stack", string(debug.Stack()))
+			r.alarms.raise(whatBroke, fmt.Errorf("panic: %v", p))
+			wait, over = pace, false
+		}
+	}()
+	wait, over = r.desk.dispatch(time.Now(), r.headOf, func(j job) {
+		r.desk.away++
+		go func() { r.desk.results <- r.deliver(ctx, j) }()
+	})
+	r.alarms.over(whatBroke)
+	return wait, over
 }
 
 // head says where a post's thread begins: ready is false while it is not known
 // and may still come.
 type head func(p outbox.Post) (ts string, ready bool)
 
-// dispatch sends the most urgent post of each channel that is free, and says
-// when to look again.
+// dispatch sends the most urgent post of each way that is free, and says when to
+// look again.
 func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Duration, over bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -203,51 +227,23 @@ func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Dur
 		}
 		later(k.closing.Add(farewell))
 	}
-	if now.Before(k.held) {
-		later(k.held)
+	if now.Before(k.held.until) {
+		later(k.held.until)
 		return wait, false
 	}
-	waiting := make([]*item, 0, len(k.items))
-	for _, it := range k.items {
-		waiting = append(waiting, it)
-	}
-	slices.SortFunc(waiting, func(a, b *item) int {
-		return cmp.Or(cmp.Compare(laneOf(a.post), laneOf(b.post)), cmp.Compare(a.seq, b.seq))
-	})
 	for key, at := range k.edited {
 		if now.Sub(at) >= editEvery {
 			delete(k.edited, key)
 		}
 	}
-	for _, it := range waiting {
-		if it.sending {
-			continue
+	for _, it := range k.waiting() {
+		w := way{it.post.Channel, methodOf(it.post)}
+		here, all := k.traffic(w, now)
+		if here.busy {
+			continue // it looks again when that has ended
 		}
-		c := k.channel(it.post.Channel)
-		c.fill(now)
-		need := 1.0
-		if laneOf(it.post) == laneProgress {
-			need += reserve
-			if at, edited := k.edited[it.post.Key]; edited {
-				later(at.Add(editEvery))
-				continue
-			}
-			if now.Before(c.edits) {
-				later(c.edits)
-				continue
-			}
-		}
-		switch {
-		case c.busy:
-			continue
-		case now.Before(c.after):
-			later(c.after)
-			continue
-		case now.Before(it.after):
-			later(it.after)
-			continue
-		case c.tokens < need:
-			later(now.Add(time.Duration((need - c.tokens) * float64(pace))))
+		if at := k.notBefore(it, w, here, all, now); at.After(now) {
+			later(at)
 			continue
 		}
 		thread, ready := head(it.post)
@@ -255,24 +251,62 @@ func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Dur
 			later(now.Add(headWait / 10))
 			continue
 		}
-		c.tokens--
-		c.busy, it.sending, it.again = true, true, false
-		send(job{it: it, key: it.post.Key, thread: thread, doubt: it.doubt, attempts: it.attempts})
+		here.bucket.take()
+		all.bucket.take()
+		here.busy, it.sending, it.again = true, true, false
+		send(job{it: it, way: w, key: it.post.Key, thread: thread, doubt: it.doubt, attempts: it.attempts})
 	}
 	return wait, false
+}
+
+// waiting are the items that are not being sent, the most urgent first.
+func (k *desk) waiting() []*item {
+	waiting := make([]*item, 0, len(k.items))
+	for _, it := range k.items {
+		if !it.sending {
+			waiting = append(waiting, it)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *item) int {
+		return cmp.Or(cmp.Compare(laneOf(a.post), laneOf(b.post)), cmp.Compare(a.seq, b.seq))
+	})
+	return waiting
+}
+
+// notBefore is when an item may be sent.
+func (k *desk) notBefore(it *item, w way, here, all *traffic, now time.Time) time.Time {
+	at := it.after
+	earliest := func(t time.Time) {
+		if t.After(at) {
+			at = t
+		}
+	}
+	earliest(here.after)
+	earliest(all.after)
+	earliest(now.Add(here.bucket.wait(now)))
+	earliest(now.Add(all.bucket.wait(now)))
+	if h := k.channels[w.channel]; h != nil {
+		earliest(h.until)
+	}
+	if edited, ok := k.edited[it.post.Key]; ok && w.method == editing {
+		earliest(edited.Add(editEvery))
+	}
+	return at
 }
 
 // sent is what became of one attempt.
 type sent struct {
 	it      *item
+	way     way
 	post    outbox.Post   // as it is now; not set after a failure
 	edited  bool          // a message was edited
 	failed  bool          // it has to be tried again
 	doubt   bool          // and may stand in Slack all the same
 	wait    time.Duration // until then
-	channel time.Duration // nothing to this channel for so long
-	edits   time.Duration // no edit in it for so long
-	all     time.Duration // nothing at all for so long
+	here    time.Duration // nothing more this way for so long
+	all     time.Duration // nothing by this method for so long
+	closed  bool          // Slack refuses the channel
+	refused bool          // Slack refuses the bot
 }
 
 // settle puts an attempt's result in order.
@@ -281,9 +315,21 @@ func (k *desk) settle(s sent) {
 	defer k.mu.Unlock()
 	now, it := time.Now(), s.it
 	key := it.post.Key
-	c := k.channel(it.post.Channel)
-	c.busy, it.sending = false, false
-	c.after, c.edits, k.held = last(c.after, now, s.channel), last(c.edits, now, s.edits), last(k.held, now, s.all)
+	here, all := k.traffic(s.way, now)
+	here.busy, it.sending = false, false
+	here.after, all.after = last(here.after, now, s.here), last(all.after, now, s.all)
+	switch {
+	case s.refused:
+		k.held.refuse(now)
+	case s.closed:
+		if k.channels[s.way.channel] == nil {
+			k.channels[s.way.channel] = &hold{}
+		}
+		k.channels[s.way.channel].refuse(now)
+	case !s.failed:
+		k.held = hold{}
+		delete(k.channels, s.way.channel)
+	}
 	if s.edited {
 		k.edited[key] = now
 	}
@@ -293,7 +339,8 @@ func (k *desk) settle(s sent) {
 		it.doubt = it.doubt || s.doubt
 		it.after = now.Add(s.wait)
 	case it.again: // kept anew meanwhile; this attempt may not have seen it
-		it.attempts, it.doubt, it.post.TS = 0, false, s.post.TS
+		it.attempts, it.doubt = 0, false
+		it.post.TS, it.post.Shown = s.post.TS, s.post.Shown
 	case s.post.Pending():
 		it.attempts, it.doubt, it.post = 0, false, s.post
 	default:

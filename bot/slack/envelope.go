@@ -13,10 +13,13 @@ type arrival struct {
 	address
 	text string
 	ts   string // when it was said; "" is not known
+	team string // where it was said; "" is not known
+	own  bool   // the bot said it itself
 }
 
 // slashPayload: https://docs.slack.dev/interactivity/implementing-slash-commands
 type slashPayload struct {
+	Team    string `json:"team_id"`
 	Channel string `json:"channel_id"`
 	User    string `json:"user_id"`
 	Text    string `json:"text"`
@@ -25,6 +28,7 @@ type slashPayload struct {
 
 // eventPayload: https://docs.slack.dev/reference/events/app_mention
 type eventPayload struct {
+	Team           string `json:"team_id"`
 	Authorizations []struct {
 		User string `json:"user_id"`
 	} `json:"authorizations"`
@@ -32,6 +36,7 @@ type eventPayload struct {
 		Type    string `json:"type"`
 		Subtype string `json:"subtype"`
 		User    string `json:"user"`
+		Team    string `json:"user_team"`
 		Bot     string `json:"bot_id"`
 		Text    string `json:"text"`
 		TS      string `json:"ts"`
@@ -44,7 +49,8 @@ type eventPayload struct {
 type clickPayload struct {
 	Type string `json:"type"`
 	User struct {
-		ID string `json:"id"`
+		ID   string `json:"id"`
+		Team string `json:"team_id"`
 	} `json:"user"`
 	Channel struct {
 		ID string `json:"id"`
@@ -90,7 +96,7 @@ func readSlash(envelope string, payload json.RawMessage) (a arrival, ok bool, er
 	if p.Trigger == "" {
 		p.Trigger = envelope
 	}
-	a = arrival{address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, strings.TrimSpace(p.Text), ""}
+	a = arrival{address: address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, text: strings.TrimSpace(p.Text), team: p.Team}
 	return a, p.Channel != "" && p.User != "", nil
 }
 
@@ -104,6 +110,9 @@ func readMention(payload json.RawMessage) (a arrival, ok bool, err error) {
 	if len(p.Authorizations) > 0 {
 		self = p.Authorizations[0].User
 	}
+	if e.Type == "message" && e.User == self && self != "" {
+		return arrival{own: true}, false, nil
+	}
 	if e.Type != "app_mention" || e.User == "" || e.User == self || e.Bot != "" || e.Channel == "" || e.TS == "" {
 		return a, false, nil // a bot that answers bots never ends
 	}
@@ -111,7 +120,12 @@ func readMention(payload json.RawMessage) (a arrival, ok bool, err error) {
 	if thread == e.TS {
 		thread = ""
 	}
-	a = arrival{address{channel: e.Channel, thread: thread, user: e.User, kind: byMention, what: e.TS}, withoutMention(e.Text, self), e.TS}
+	team := e.Team
+	if team == "" {
+		team = p.Team
+	}
+	a = arrival{address: address{channel: e.Channel, thread: thread, user: e.User, kind: byMention, what: e.TS},
+		text: withoutMention(e.Text, self), ts: e.TS, team: team}
 	return a, true, nil
 }
 
@@ -138,7 +152,9 @@ func readClick(payload json.RawMessage) (a arrival, ok bool, err error) {
 		thread = ""
 	}
 	what := strings.Join([]string{p.Container.TS, b.Action, b.ID}, "/")
-	return arrival{address{channel: channel, thread: thread, user: p.User.ID, kind: byClick, what: what}, b.Value, b.Action}, channel != "", nil
+	a = arrival{address: address{channel: channel, thread: thread, user: p.User.ID, kind: byClick, what: what},
+		text: b.Value, ts: b.Action, team: p.User.Team}
+	return a, channel != "", nil
 }
 
 var anyMention = regexp.MustCompile(`^\s*<@[A-Z0-9]+(\|[^>]*)?>[:,]?`)

@@ -46,7 +46,7 @@ var verdicts = map[string]verdict{
 	"no_text": unfit, "invalid_arguments": unfit, "invalid_metadata_format": unfit, "metadata_too_large": unfit,
 	"metadata_must_be_sent_from_app": unfit,
 
-	"user_not_in_channel": useless, "messages_tab_disabled": useless,
+	"already_pinned": useless, "no_pin": useless, "not_pinnable": useless, "user_not_in_channel": useless, "messages_tab_disabled": useless,
 
 	"ratelimited": limited, "rate_limited": limited, "message_limit_exceeded": limited,
 }
@@ -138,6 +138,7 @@ const (
 	whatRefused = "Slack refuses the bot, so nothing is shown there"
 	whatAway    = "Slack cannot be reached; what is to be said is kept"
 	whatDeaf    = "What people say in Slack does not arrive"
+	whatBroke   = "Something in irisops broke while messages for Slack were sorted; what is to be said is kept"
 )
 
 func whatClosed(channel string) string {

@@ -58,6 +58,7 @@ func TestWhatIsSaidTwiceIsDoneOnce(t *testing.T) {
 	s.Click(operator, parent, "Acknowledge").Again()
 	s.ExpectInThread(parent, "INC-1 acknowledged by operator")
 	s.ExpectEdited(parent, "acknowledged")
+	s.ExpectPost(ops, "INC-1", "acknowledged by operator")
 	noted := s.Mention(operator, ops, parent, "note once")
 	noted.Again()
 	s.ExpectInThread(parent, "Noted")
@@ -100,6 +101,7 @@ func TestTooFast(t *testing.T) {
 	s.Click(operator, parent, "Acknowledge")
 	s.ExpectInThread(parent, "acknowledged by operator")
 	s.ExpectEdited(parent, "acknowledged")
+	s.ExpectPost(ops, "INC-1", "acknowledged by operator")
 	s.ExpectEdited(page, "acknowledged")
 	s.NothingElse()
 }
@@ -118,6 +120,7 @@ func TestLostAnswers(t *testing.T) {
 	s.Click(operator, parent, "Acknowledge")
 	s.ExpectInThread(parent, "acknowledged by operator")
 	s.ExpectEdited(parent, "acknowledged")
+	s.ExpectPost(ops, "INC-1", "acknowledged by operator")
 	s.NothingElse()
 }
 

@@ -54,6 +54,7 @@ func TestWholeLoopOnTheLab(t *testing.T) {
 	s.Click(operator, page, "Acknowledge")
 	s.ExpectInThread(parent, "INC-1 acknowledged by operator")
 	s.ExpectEdited(page, "INC-1 P0 acknowledged")
+	s.ExpectPost(ops, "INC-1 P0 acknowledged by operator")
 	s.ExpectPost(onCall, "<@U03>", "second (sre)")
 	s.ExpectInThread(parent, "second (sre)")
 
@@ -81,8 +82,10 @@ func TestWholeLoopOnTheLab(t *testing.T) {
 	s.Mention(operator, ops, parent, "recovered")
 	s.ExpectInThread(parent, "INC-1 recovered after", "verified")
 	s.ExpectEdited(parent, "INC-1 P0 recovered")
+	s.ExpectPost(ops, "INC-1 P0 recovered after")
 	s.Click(operator, parent, "Resolve")
 	s.ExpectInThread(parent, "INC-1 resolved by operator")
 	s.ExpectEdited(parent, "INC-1 P0 resolved")
+	s.ExpectPost(ops, "INC-1 P0 resolved by operator")
 	s.NothingElse()
 }

@@ -37,6 +37,11 @@ const pageWait = 5 * time.Second
 func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 	p.Message.Data = nil
 	places := r.places(p)
+	if p.Parent {
+		if err := r.tellNews(ctx, p); err != nil {
+			return fmt.Errorf("slack: %w", err)
+		}
+	}
 	for _, want := range places {
 		if err := r.keep(ctx, want, p.Replay); err != nil {
 			if want.User != "" {
@@ -57,7 +62,7 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 // places are the messages that make up a post.
 func (r *Room) places(p bot.Post) []outbox.Post {
 	at, here := addressOf(p.Answers)
-	want := outbox.Post{Key: p.Key, Incident: p.Incident, Parent: p.Parent, Channel: r.Channel, OnCall: p.OnCall, Message: p.Message}
+	want := outbox.Post{Key: p.Key, Incident: p.Incident, Parent: p.Parent, State: p.State, Pin: p.Pin, Channel: r.channelFor(p, at.channel), OnCall: p.OnCall, Message: p.Message}
 	if at.kind == bySlash && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
 		want.Asker = at.user
 	}
@@ -74,7 +79,7 @@ func (r *Room) places(p bot.Post) []outbox.Post {
 	if !p.OnCall {
 		return []outbox.Post{want}
 	}
-	if r.OnCallChannel == r.Channel {
+	if r.OnCallChannel == want.Channel {
 		want.Calls = r.calls(p)
 		return []outbox.Post{want}
 	}
@@ -105,7 +110,7 @@ func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 	var kept outbox.Post
 	changed := false
 	err := r.Outbox.AmendPost(ctx, want.Key, func(p *outbox.Post) bool {
-		changed = p.Hash != want.Hash && (p.Hash != "" || !over)
+		changed = (p.Hash != want.Hash || p.Pin != want.Pin) && (p.Hash != "" || !over)
 		if strings.HasPrefix(p.Key, "page/") && p.Record != "" && want.Record == "" {
 			changed = false // it was settled meanwhile: its buttons do not come back
 		}
@@ -116,6 +121,7 @@ func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 			*p = want
 		} else {
 			p.Message, p.Hash, p.Record, p.Failed = want.Message, want.Hash, want.Record, ""
+			p.State, p.Pin = want.State, want.Pin
 		}
 		kept = *p
 		return true

@@ -46,9 +46,10 @@ type Options struct {
 	BotToken string // xoxb-...
 	AppToken string // xapp-..., for Socket Mode
 
-	Channel       string // where the conversation is
-	OnCallChannel string // where pages go as well; "" or Channel: they are shown to the whole Channel
-	Cluster       string // that Channel talks of; "" if there is only one
+	Team          string  // the one workspace that is listened to; "" is the bot's own
+	Channel       string  // where the conversation is
+	OnCallChannel string  // where pages go as well; "" or Channel: they are shown to the whole Channel
+	Places        []Place // channels that talk of one cluster; Channel may be among them
 
 	People access.Policy // who is who, and which user groups carry a role
 	Outbox Outbox
@@ -57,7 +58,12 @@ type Options struct {
 	Alarm func(what string, err error)
 	Log   *slog.Logger
 	API   string // of the Web API; "" is Slack's own
+
+	Silence time.Duration // nothing came for so long: see whether anything was missed; 0 is 2 minutes
 }
+
+// Place is a channel where one cluster is talked of.
+type Place struct{ Channel, Cluster string }
 
 const (
 	callTimeout = 10 * time.Second // for one call of the Web API
@@ -73,9 +79,10 @@ type Room struct {
 	alarms alarms
 	groups groups
 
-	mu   sync.Mutex
-	self identity
-	skew time.Duration // Slack's clock is so far ahead of ours
+	mu    sync.Mutex
+	self  identity
+	skew  time.Duration // Slack's clock is so far ahead of ours
+	spoke time.Time     // when the bot said something last
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -85,6 +92,7 @@ type Room struct {
 type identity struct {
 	user string // "U0IRIS", as it is mentioned
 	bot  string // "B0IRIS", as its messages are signed
+	team string // "T0TEAM", where it is installed
 }
 
 // NewRoom checks the options. Nothing is sent before Start.
@@ -107,6 +115,9 @@ func NewRoom(o Options) (*Room, error) {
 	}
 	if o.OnCallChannel == "" {
 		o.OnCallChannel = o.Channel
+	}
+	if o.Silence == 0 {
+		o.Silence = silence
 	}
 	options := []slack.Option{
 		slack.OptionAppLevelToken(o.AppToken),
@@ -184,11 +195,39 @@ func (r *Room) said(ts string) (time.Time, bool) {
 	return time.UnixMilli(int64(seconds * 1000)).Add(-r.skew).UTC(), true
 }
 
+// ahead is how far Slack's clock is ahead of ours.
+func (r *Room) ahead() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.skew
+}
+
+// slackTime is a time as Slack writes it.
+func slackTime(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) + ".000000" }
+
+// speak notes that the bot said something that it may hear itself.
+func (r *Room) speak() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spoke = time.Now()
+}
+
+func (r *Room) spokeLast() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spoke
+}
+
+// known is who the bot is in Slack, as far as it was told.
+func (r *Room) known() identity {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.self
+}
+
 // me is who the bot is in Slack; it asks once it can.
 func (r *Room) me(ctx context.Context) identity {
-	r.mu.Lock()
-	self := r.self
-	r.mu.Unlock()
+	self := r.known()
 	if self.user != "" {
 		return self
 	}
@@ -198,6 +237,6 @@ func (r *Room) me(ctx context.Context) identity {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.self = identity{user: who.UserID, bot: who.BotID}
+	r.self = identity{user: who.UserID, bot: who.BotID, team: who.TeamID}
 	return r.self
 }

@@ -100,7 +100,13 @@ type setting struct {
 	onCall   string
 	log      *slog.Logger
 	options  store.Options
+	silence  time.Duration
+	places   []slack.Place
+	outbox   func(*store.DB) outboxOf
 }
+
+// outboxOf is what a room keeps its messages in.
+type outboxOf = slack.Outbox
 
 func begin(s setting) (l *life, err error) {
 	l = &life{alarms: &alarms{told: make(chan string, 100)}}
@@ -110,9 +116,14 @@ func begin(s setting) (l *life, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	var kept outboxOf = l.db
+	if s.outbox != nil {
+		kept = s.outbox(l.db)
+	}
 	l.room, err = slack.NewRoom(slack.Options{
 		BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, API: s.api,
-		Channel: ops, OnCallChannel: s.onCall, People: policy(), Outbox: l.db, Alarm: l.alarms.tell, Log: s.log,
+		Channel: ops, OnCallChannel: s.onCall, People: policy(), Outbox: kept, Alarm: l.alarms.tell, Log: s.log,
+		Silence: s.silence, Places: s.places,
 	})
 	if err != nil {
 		return nil, err

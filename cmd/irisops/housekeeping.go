@@ -16,6 +16,9 @@ const (
 	// keepDeliveries is how long an answered delivery is kept, so that the same
 	// one again is known. Slack repeats for minutes; a week is generous.
 	keepDeliveries = 7 * 24 * time.Hour
+	// keepPosts is how long it is known which message in Slack is which, after
+	// what it is about is over. Older messages are not edited any more.
+	keepPosts = 30 * 24 * time.Hour
 )
 
 // keepHouse tidies the database at the start and every night. A night that was
@@ -27,6 +30,11 @@ func (a *app) keepHouse(db *store.DB, zone *time.Location, log *slog.Logger) err
 			log.Error("the database could not be tidied", "err", err)
 		} else if n > 0 {
 			log.Info("forgot old answered deliveries", "count", n)
+		}
+		if n, err := db.PrunePosts(context.Background(), time.Now().Add(-keepPosts)); err != nil {
+			log.Error("the database could not be tidied", "err", err)
+		} else if n > 0 {
+			log.Info("forgot where old messages stand in Slack", "count", n)
 		}
 	}
 	tidy()

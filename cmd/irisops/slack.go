@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"os"
+	"slices"
 
 	"irisops/actions"
 	"irisops/actions/cluster"
@@ -27,9 +29,13 @@ func (a *app) slackRoom(cfg config.Config, o overrides, people access.Policy, db
 			return &actions.Error{Code: "slack-tokens", Text: name + " is not set, and Slack needs both tokens.", Hint: "docs/slack.md says where they come from. Without either, irisops runs without Slack."}
 		}
 	}
+	var places []slack.Place
+	for _, id := range slices.Sorted(maps.Keys(cfg.Slack.Channels)) {
+		places = append(places, slack.Place{Channel: id, Cluster: cfg.Slack.Channels[id]})
+	}
 	room, err := slack.NewRoom(slack.Options{
 		BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"),
-		Channel: cfg.Slack.Channel, OnCallChannel: cfg.Slack.OnCallChannel,
+		Team: cfg.Slack.Team, Channel: cfg.Slack.Channel, OnCallChannel: cfg.Slack.OnCallChannel, Places: places,
 		People: people, Outbox: db, Log: options.Log, API: o.slackAPI,
 		Alarm: func(what string, err error) { a.bot.Alarm(what, err) },
 	})

@@ -61,6 +61,7 @@ func TestInSlack(t *testing.T) {
 	s.Mention("U01", "C0OPS", head, "recovered")
 	s.ExpectInThread(head, "INC-1 recovered after")
 	s.ExpectEdited(head, "INC-1 P0 recovered")
+	s.ExpectPost("C0OPS", "INC-1 P0 recovered after")
 	s.NothingElse()
 }
 

@@ -21,6 +21,8 @@ type Post struct {
 	Asker    string // who asked for it by a slash command, which nobody else sees
 	Calls    string // whom it calls: a user's id, or Everybody; "" is nobody
 	OnCall   bool   // it is a page, or trouble as pressing as one
+	Beside   bool   // it stands in the channel, beside the thread of its incident
+	State    string // of the incident whose message it is: the same again is no news
 	Created  time.Time
 
 	Message message.Message // as it should be; Data is left out
@@ -29,10 +31,15 @@ type Post struct {
 	TS      string          // of the message in Slack; "" while it is not there
 	Record  string          // what stands where buttons were taken away
 	Failed  string          // why it was given up; "" is not
+	Pin     bool            // it should be pinned
+	Pinned  bool            // it is
 }
 
 // Everybody in Calls is everybody in the channel.
 const Everybody = "everybody"
 
 // Pending says whether Slack does not show yet what it should.
-func (p Post) Pending() bool { return p.Shown != p.Hash && p.Failed == "" }
+func (p Post) Pending() bool { return (p.Shown != p.Hash || p.Unpinned()) && p.Failed == "" }
+
+// Unpinned says whether it stands there and is not pinned as it should be.
+func (p Post) Unpinned() bool { return p.TS != "" && p.Pin != p.Pinned }

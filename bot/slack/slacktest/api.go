@@ -25,6 +25,8 @@ var methods = map[string]func(*Slack, *http.Request) answer{
 	"conversations.history": (*Slack).history,
 	"conversations.replies": (*Slack).replies,
 	"usergroups.users.list": (*Slack).members,
+	"pins.add":              func(s *Slack, r *http.Request) answer { return s.pin(r, true) },
+	"pins.remove":           func(s *Slack, r *http.Request) answer { return s.pin(r, false) },
 }
 
 func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
@@ -163,6 +165,7 @@ func (s *Slack) postMessage(r *http.Request) answer {
 		broadcast: r.Form.Get("reply_broadcast") == "true"}
 	m.states = []string{shown(text, blocks)}
 	s.channels[id].messages = append(s.channels[id].messages, m)
+	s.echo(m)
 	s.touch()
 	return answer{"ok": true, "channel": id, "ts": m.TS, "message": m.json(true)}
 }
@@ -227,6 +230,9 @@ func (m *Message) json(metadata bool) answer {
 	}
 	if m.Thread != "" {
 		a["thread_ts"] = m.Thread
+	}
+	if m.replies > 0 {
+		a["reply_count"], a["latest_reply"], a["thread_ts"] = m.replies, m.latest, m.TS
 	}
 	if metadata && m.metadata != nil {
 		a["metadata"] = m.metadata

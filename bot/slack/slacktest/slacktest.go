@@ -60,6 +60,8 @@ type Slack struct {
 	calls      map[string]int
 	twice      bool
 	back       time.Duration
+	mute       bool // connections stay, and nothing is delivered
+	opened     int  // connections, ever
 }
 
 type channel struct {
@@ -85,6 +87,9 @@ type Message struct {
 	edited    time.Time
 	expected  bool
 	states    []string // everything it ever said
+	pinned    bool
+	replies   int
+	latest    string // ts of the last reply
 }
 
 // Ephemeral is a message that one person saw.

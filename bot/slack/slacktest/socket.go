@@ -61,6 +61,8 @@ func (s *Slack) serveSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.conns = append(s.conns, c)
+	s.mute = false
+	s.opened++
 	s.touch()
 	s.mu.Unlock()
 	stop := make(chan struct{})
@@ -144,6 +146,8 @@ type Delivery struct {
 	response  map[string]any
 	disturbed bool // a connection ended on the way
 	doubled   bool
+	lost      bool // it never went out
+	quiet     bool // nobody waits for it
 }
 
 // deliver sends an envelope to one of the connections, and again every 4 seconds
@@ -174,7 +178,7 @@ func (d *Delivery) insist() {
 			return
 		}
 		d.slack.mu.Lock()
-		over := d.acks > 0 || d.slack.closed
+		over := d.acks > 0 || d.slack.closed || d.lost
 		d.slack.mu.Unlock()
 		if over {
 			return
@@ -201,6 +205,9 @@ func (d *Delivery) again(reason string) {
 			to = c
 		}
 	}
+	if s.mute {
+		d.disturbed, d.lost, to = true, true, nil
+	}
 	s.mu.Unlock()
 	frame := answer{"envelope_id": envelope, "type": d.kind, "accepts_response_payload": d.accepts, "payload": d.payload}
 	if d.kind == "events_api" {
@@ -226,6 +233,10 @@ func (s *Slack) acknowledged(frame map[string]any) {
 	}
 	if d == nil {
 		s.t.Errorf("slacktest: an acknowledgement of %q, which was never sent", id)
+		return
+	}
+	if d.quiet {
+		d.acks++
 		return
 	}
 	if d.acks++; d.acks == 1 {

@@ -65,6 +65,7 @@ func (s *Slack) written(user, channel string, head *Message, text string) (*Mess
 		event["thread_ts"] = m.Thread
 	}
 	c.messages = append(c.messages, m)
+	s.echo(m)
 	s.clock++
 	// https://docs.slack.dev/reference/events/app_mention
 	return m, answer{
@@ -172,4 +173,11 @@ func (s *Slack) acked(d *Delivery) *Delivery {
 		s.t.Errorf("slacktest: %s was acknowledged after %s", d.kind, d.took)
 	}
 	return d
+}
+
+// MentionAndGoOn mentions the bot and does not wait for the acknowledgement.
+func (s *Slack) MentionAndGoOn(user, channel string, head *Message, text string) *Delivery {
+	s.t.Helper()
+	m, payload := s.written(user, channel, head, "<@"+BotUser+"> "+text)
+	return s.deliver("events_api", false, user, m.Channel, payload)
 }

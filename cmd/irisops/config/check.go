@@ -138,31 +138,6 @@ func (k *checker) checkZone() {
 
 var channelShape = regexp.MustCompile(`^[CG][A-Z0-9]{1,20}$`)
 
-func (k *checker) checkSlack() {
-	s := k.c.Slack
-	if s == nil {
-		return
-	}
-	if !k.given("slack.mode") {
-		s.Mode = "socket"
-	}
-	if k.usable("slack.mode") && s.Mode != "socket" && s.Mode != "http" {
-		k.fault("slack.mode", "mode: %s is not known. %s", quote(s.Mode), didYouMean(s.Mode, []string{"socket", "http"}))
-	}
-	k.required("slack.channel", "slack has no channel: the id of the channel where the conversation is. For example channel: C0OPS")
-	k.checkChannel("slack.channel", s.Channel)
-	if !k.given("slack.oncall_channel") {
-		s.OnCallChannel = s.Channel
-	}
-	k.checkChannel("slack.oncall_channel", s.OnCallChannel)
-}
-
-func (k *checker) checkChannel(path, id string) {
-	if k.usable(path) && !channelShape.MatchString(id) {
-		k.fault(path, "%s: %s is not a channel's id. It begins with C or G and stands at the end of the channel's link, not its #name.", last(path), quote(id))
-	}
-}
-
 // checkThresholds fills in what is not given, and refuses what could never hold.
 func (k *checker) checkThresholds() {
 	t, d := &k.c.Checks, defaultChecks

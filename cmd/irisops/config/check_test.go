@@ -55,6 +55,13 @@ func TestFaults(t *testing.T) {
 		{"zone upwards", "", "time_zone: ../etc/passwd", []string{`12: time_zone: there is no zone "../etc/passwd". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"slack without channel", "", "slack: {mode: http}", []string{"12: slack has no channel: the id of the channel where the conversation is. For example channel: C0OPS"}},
 		{"slack oncall channel", "", "slack: {channel: C0OPS, oncall_channel: U01}", []string{`12: oncall_channel: "U01" is not a channel's id. It begins with C or G and stands at the end of the channel's link, not its #name.`}},
+		{"slack team", "", "slack: {channel: C0OPS, team: example}", []string{`12: team: "example" is not a workspace's id. It begins with T and stands in the address of Slack in a browser: app.slack.com/client/T...`}},
+		{"slack channels", "", "slack: {channel: C0OPS, channels: {C0OPS: main, C0EU: mian, '#eu': main}}", []string{
+			`12: #eu: "#eu" is not a channel's id. It begins with C or G and stands at the end of the channel's link, not its #name.`,
+			`12: channels: C0EU talks of the cluster "mian", which does not stand under clusters. Did you mean main?`}},
+		{"slack reactions", "", "slack: {channel: C0OPS, reactions: {eyes: ack, memo: notes, ':x:': ack}}", []string{
+			`12: reactions: ":x:" is not the name of an emoji. Write it without colons, like eyes or memo.`,
+			`12: reactions: memo does "notes", which no reaction can do. Did you mean note?`}},
 		{"a token as a key", "", "slack: {channel: C0OPS, token: planted}", []string{`12: "token" looks like a secret, and secrets never stand in this file. ` + wayOfSecrets}},
 		{"a token as a value", "", "slack: {channel: xoxb-planted}", []string{"12: The value of channel looks like a secret, and secrets never stand in this file. " + wayOfSecrets}},
 		{"a cookie", "", "cookie: planted", []string{`12: "cookie" looks like a secret, and secrets never stand in this file. ` + wayOfSecrets}},

@@ -48,6 +48,11 @@ type Slack struct {
 	Mode          string `yaml:"mode"` // "socket" or "http"
 	Channel       string `yaml:"channel"`
 	OnCallChannel string `yaml:"oncall_channel"` // Channel if not given
+
+	Team        string            `yaml:"team"`         // "T0TEAM": the only workspace that is listened to; "" is the app's own
+	Channels    map[string]string `yaml:"channels"`     // channel -> the cluster that it talks of
+	Reactions   map[string]string `yaml:"reactions"`    // emoji -> "ack" or "note"
+	KeepReplies bool              `yaml:"keep_replies"` // what people write in the thread of an incident goes to its timeline
 }
 
 // Person is one person, whatever the channel.

@@ -113,7 +113,7 @@ func TestExample(t *testing.T) {
 		Data: "/var/lib/irisops", Listen: "127.0.0.1:8642", ExternalURL: "https://irisops.example.org",
 		Board:  Board{f.dir + "/board-token", false, NewSecret(boardToken)},
 		Socket: Socket{"/run/irisops.sock", "irisops"}, TimeZone: "Europe/Paris",
-		Slack: &Slack{"socket", "C0OPS", "C0ONCALL"},
+		Slack: &Slack{Mode: "socket", Channel: "C0OPS", OnCallChannel: "C0ONCALL", Team: "T0TEAM", Channels: map[string]string{"C0OPS": "main"}, Reactions: map[string]string{"eyes": "ack", "memo": "note"}},
 		People: []Person{
 			{"operator", "U01", "ops1", "ops1@example.org", []access.Role{"operator", "approver"}, "1001"},
 			{"second", "U03", "ops2", "ops2@example.org", []access.Role{"operator", "approver"}, "1002"},
@@ -174,7 +174,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(&Slack{"socket", "C0OPS", "C0OPS"}, c.Slack); diff != "" {
+	if diff := cmp.Diff(&Slack{Mode: "socket", Channel: "C0OPS", OnCallChannel: "C0OPS"}, c.Slack); diff != "" {
 		t.Errorf("slack (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Policy{Steps: []Step{{time.Minute, "sre"}}}, c.Policies["P0"]); diff != "" {

@@ -1,0 +1,243 @@
+package slack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"irisops/bot"
+	"irisops/bot/inbox"
+	"irisops/bot/message"
+	"irisops/bot/slack/outbox"
+)
+
+// envelope is what Slack brought, by whichever transport.
+type envelope struct {
+	kind    string // "slash_commands", "events_api", "interactive"
+	id      string
+	payload json.RawMessage
+	answers bool // its acknowledgement may show something to the person
+}
+
+// parcel is one envelope on its way: arrived in its turn, then kept, then
+// acknowledged with its answer, then carried out.
+type parcel struct {
+	envelope
+	arrival
+	ours bool // a person said it to the bot
+	at   time.Time
+	turn *turn
+
+	delivery inbox.Delivery
+	answer   any // in the acknowledgement
+	fate     fate
+}
+
+// fate says what became of a parcel.
+type fate int
+
+const (
+	nothing fate = iota // it only has to be acknowledged
+	fresh               // kept, and to be carried out
+	known               // it was kept before
+	unkept              // it could not be kept, and must not be acknowledged
+)
+
+// arrive reads an envelope and lines it up. It is quick, and called in the order
+// in which envelopes come. Every parcel has to be ended.
+func (l *Listener) arrive(e envelope) *parcel {
+	p := &parcel{envelope: e, at: time.Now().UTC()}
+	l.watch.hear(p.at)
+	defer func() {
+		if v := recover(); v != nil {
+			l.room.Log.Error("panic while something from Slack was read", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	a, ours, err := read(e.kind, e.id, e.payload)
+	if err != nil {
+		l.room.Log.Error("something unreadable came from Slack", "type", e.kind, "err", err)
+		return p
+	}
+	p.arrival, p.ours = a, ours
+	if a.own {
+		l.watch.echo()
+	}
+	if ours {
+		p.turn = l.turns.take(turnKeys(a)...)
+	}
+	return p
+}
+
+func turnKeys(a arrival) []string {
+	if firstWord(a.text) == "halt" {
+		return nil // it waits for nobody
+	}
+	keys := []string{"user " + a.user}
+	if thread := a.replies(); thread != "" {
+		keys = append(keys, "thread "+a.channel+" "+thread)
+	}
+	return keys
+}
+
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return strings.ToLower(word)
+}
+
+func (p *parcel) end() {
+	if p.turn != nil {
+		p.turn.end()
+	}
+}
+
+// keep makes what came durable.
+func (l *Listener) keep(ctx context.Context, p *parcel) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.room.Log.Error("panic while something from Slack was taken", "panic", v, "stack", string(debug.Stack()))
+			p.fate = unkept
+		}
+	}()
+	if !p.ours {
+		return
+	}
+	if !l.room.ownTeam(p.team) {
+		l.room.Log.Warn("somebody of another workspace spoke; they are not heard", "team", p.team, "user", p.user)
+		p.answer = l.foreign(p)
+		return
+	}
+	if !l.room.converses(p.channel) {
+		p.answer = l.elsewhere(ctx, p)
+		return
+	}
+	l.room.desk.reopen(p.channel)
+	l.receive(ctx, p)
+}
+
+// receive gives it to the bot to keep.
+func (l *Listener) receive(ctx context.Context, p *parcel) {
+	a := p.arrival
+	p.delivery = inbox.Delivery{ID: a.id(), Via: "slack", Caller: "slack:" + a.user, Text: a.text,
+		Incident: l.incidentAt(a), Cluster: l.room.clusterIn(a.channel), Received: p.at}
+	// What came late is as old as when it was said, so that it asks again.
+	if at, ok := l.room.said(a.ts); ok && time.Since(at) > bot.StaleAfter {
+		p.delivery.Received = at
+	}
+	// The end of the connection must not undo it.
+	isFresh, err := l.bot.Receive(context.WithoutCancel(ctx), p.delivery)
+	l.room.Log.Debug("heard in Slack", "delivery", p.delivery.ID, "fresh", isFresh, "err", err)
+	switch {
+	case err != nil:
+		p.fate = unkept
+		if !l.seen.add(p.delivery.ID) {
+			l.room.whisper(ctx, outbox.Post{Channel: a.channel, Thread: a.thread, User: a.user, Message: message.Message{
+				Level: message.Refused, Title: "Nothing was done so far, because it could not be recorded.",
+				Blocks: []message.Block{{Text: err.Error()}}}})
+		}
+	case isFresh:
+		p.fate = fresh
+	default:
+		p.fate = known
+	}
+}
+
+// incidentAt is the incident whose thread, or page, it was said at.
+func (l *Listener) incidentAt(a arrival) string {
+	ts := a.thread
+	if a.kind == byClick && ts == "" {
+		ts = a.replies()
+	}
+	if ts == "" {
+		return ""
+	}
+	p, _, err := l.room.Outbox.PostAt(a.channel, ts)
+	if err != nil {
+		l.room.Log.Error("it could not be read which incident a thread is about", "err", err)
+	}
+	return p.Incident
+}
+
+// foreign tells somebody of another workspace that they are not heard, where
+// that can be told to them alone.
+func (l *Listener) foreign(p *parcel) any {
+	if !p.answers {
+		return nil
+	}
+	return map[string]string{"response_type": "ephemeral", "text": "I listen to people of my own workspace only. Ask one of them to say it."}
+}
+
+// elsewhere tells someone in another channel where the conversation is, and them
+// only. A slash command can be answered in its acknowledgement, even where the
+// bot is no member.
+func (l *Listener) elsewhere(ctx context.Context, p *parcel) any {
+	text := fmt.Sprintf("I work in <#%s>. Please say it there: everyone who has to know reads along.", l.room.Channel)
+	if p.answers {
+		return map[string]string{"response_type": "ephemeral", "text": text}
+	}
+	a := p.arrival
+	if l.seen.add(a.id()) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	l.work.Add(1)
+	go func() {
+		defer l.work.Done()
+		defer cancel()
+		options := []slack.MsgOption{slack.MsgOptionText(text, false)}
+		if a.thread != "" {
+			options = append(options, slack.MsgOptionTS(a.thread))
+		}
+		if _, err := l.room.api.PostEphemeralContext(ctx, a.channel, a.user, options...); err != nil {
+			l.room.Log.Warn("a person in another channel could not be answered", "channel", a.channel, "err", err)
+		}
+	}()
+	return nil
+}
+
+// carryOut has done what was kept, in its turn. It ends with the work, not with
+// the connection.
+func (l *Listener) carryOut(p *parcel) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.room.Log.Error("panic in what was said in Slack", "text", p.delivery.Text, "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	if p.fate != fresh {
+		return
+	}
+	p.turn.wait(context.Background())
+	l.bot.CarryOut(context.Background(), p.delivery)
+}
+
+// recent remembers the last few ids.
+type recent struct {
+	mu  sync.Mutex
+	ids map[string]bool
+	in  []string
+}
+
+const mostRecent = 1000
+
+// add says whether the id was there already.
+func (r *recent) add(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ids[id] {
+		return true
+	}
+	if r.ids == nil {
+		r.ids = map[string]bool{}
+	}
+	if len(r.in) == mostRecent {
+		delete(r.ids, r.in[0])
+		r.in = r.in[1:]
+	}
+	r.ids[id], r.in = true, append(r.in, id)
+	return false
+}

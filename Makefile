@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd clean
+.PHONY: all build run test lint bench erlang cc sshd browser clean
 
 all: build
 
@@ -19,7 +19,7 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-test: erlang cc sshd
+test: erlang cc sshd browser
 	$(GO) test -race -timeout 14m ./...
 
 lint:
@@ -42,6 +42,12 @@ cc:
 # A real sshd for the tests: unpacked into build/, never installed.
 sshd:
 	@.ci/unpack openssh-server
+
+# A real browser, and axe-core, which finds what a page lacks for those who use
+# it by keyboard or screen reader.
+browser:
+	@.ci/install chromium:chromium
+	@.ci/npm axe-core@4.14.1
 
 clean:
 	rm -rf bin build

@@ -53,5 +53,45 @@ func (b *Bot) onlooker(ctx context.Context, parsed command.Parsed) *call {
 		d: inbox.Delivery{Via: "peek", Received: now}, who: access.Person{ID: incident.Bot, Roles: []access.Role{access.Viewer}}}
 }
 
+// Waiting is what waits for a decision: requests, interrupted runs, a halt. It is
+// false if nothing does.
+func (b *Bot) Waiting() (message.Message, bool) {
+	c := b.onlooker(b.ctx, command.Parsed{})
+	m := message.Message{Level: message.OK}
+	halt, err := b.Store.Halted()
+	if err == nil {
+		err = c.addRuns(&m)
+	}
+	switch {
+	case err != nil:
+		return message.Message{Level: message.Unknown, Title: "What waits cannot be read: " + err.Error()}, true
+	case halt != nil:
+		m.Level, m.Title = message.Warn, fmt.Sprintf("Actions are halted by %s since %s: %s.", halt.By, b.clock(halt.At, c.now), firstOf(halt.Reason, "no reason given"))
+	case len(m.Blocks) > 0:
+		m.Level, m.Title = message.Warn, "Requests wait, or run."
+	}
+	return m, m.Title != ""
+}
+
 // Head is the incident's present state at a glance, as it heads its thread.
 func (b *Bot) Head(inc incident.Incident) message.Message { return b.parent(inc, nowUTC()) }
+
+// lastRuns is how far back Done looks.
+const lastRuns = 200
+
+// Done is what was asked for and done in an incident, the newest first.
+func (b *Bot) Done(inc incident.Incident) ([]message.Message, error) {
+	runs, err := b.Store.LastRuns(lastRuns)
+	if err != nil {
+		return nil, fmt.Errorf("what was done cannot be read: %w", err)
+	}
+	var done []message.Message
+	for _, r := range runs {
+		if r.Incident == inc.ID() {
+			m := b.runMessage(r, nowUTC())
+			m.Buttons = nil // the board only shows
+			done = append(done, m)
+		}
+	}
+	return done, nil
+}

@@ -28,6 +28,10 @@ type Conversation interface {
 	// Peek answers words that only look, without a trace. An error is a refusal
 	// that people can read; errors.Is(err, ErrNoWord) says there is no such word.
 	Peek(ctx context.Context, words string) (message.Message, error)
+	// Waiting is what waits for a decision, and whether anything does.
+	Waiting() (message.Message, bool)
+	// Done is what was asked for and done in an incident, the newest first.
+	Done(inc incident.Incident) ([]message.Message, error)
 	// Head is the incident's present state at a glance.
 	Head(inc incident.Incident) message.Message
 }
@@ -37,6 +41,7 @@ type Incidents interface {
 	OpenIncidents() ([]incident.Incident, error)
 	LastIncidents(n int) ([]incident.Incident, error)
 	Incident(number uint64) (incident.Incident, error)
+	Timeline(number uint64) ([]incident.Entry, error)
 }
 
 // Cluster is one cluster as the board looks at it.
@@ -98,7 +103,7 @@ func New(o Options) (*Board, error) {
 // Handler serves the board: GET and HEAD only.
 func (b *Board) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", b.page("home", "irisops"))
+	mux.HandleFunc("GET /{$}", b.page("home", "Now"))
 	mux.HandleFunc("GET /incidents", b.page("incidents", "Incidents"))
 	mux.HandleFunc("GET /incidents/{number}", b.page("incident", "Incident"))
 	mux.HandleFunc("GET /drills", b.page("drills", "Drills"))

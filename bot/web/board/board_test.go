@@ -35,6 +35,18 @@ func (n *night) Peek(_ context.Context, words string) (message.Message, error) {
 	return message.Message{}, &actions.Error{Code: "no-such-word", Text: "no", Err: ErrNoWord}
 }
 
+func (n *night) Waiting() (message.Message, bool) {
+	return message.Message{Title: "REQ-3 waits for a second person"}, true
+}
+
+func (n *night) Done(incident.Incident) ([]message.Message, error) {
+	return []message.Message{{Level: message.OK, Title: "REQ-1 done: Restart edge1"}}, nil
+}
+
+func (n *night) Timeline(uint64) ([]incident.Entry, error) {
+	return []incident.Entry{{Kind: incident.KindNote, Text: "a note"}, {Kind: incident.KindDiagnosed, Text: "diagnosed: edge1 down"}, {Kind: incident.KindDiagnosed, Text: "diagnosed: later"}}, nil
+}
+
 func (n *night) Head(inc incident.Incident) message.Message {
 	return message.Message{Level: message.Critical, Title: inc.ID() + " P0 " + string(inc.State) + ": " + inc.Title,
 		Buttons: []message.Button{{Label: "Acknowledge", Words: "ack"}}}
@@ -119,11 +131,11 @@ func TestPagesSayWhatTheConversationSays(t *testing.T) {
 	for path, wants := range map[string][]string{
 		"/": {
 			`<a href="/incidents/7">INC-7 P0 open: &lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt; &amp; more</a>`,
-			`edge1 down; core healthy`, `<span class="level">CRITICAL</span>`, `<dt>primary</dt><dd>operator</dd>`, `Next: <code>ack</code>`, `aria-current="page"`,
+			`edge1 down; core healthy`, `<span class="level">CRITICAL</span>`, `<dt>primary</dt><dd>operator</dd>`, `Next: <code>ack</code>`, `aria-current="page"`, "REQ-3 waits for a second person",
 		},
 		"/incidents/7": {
 			`<th scope="col">What</th>`, `say <code>restart edge1</code>, see <a href="/incidents/3">INC-3</a>`, `<ul><li>one</li><li>two</li></ul>`,
-			`<summary>the rest</summary>`, `<pre tabindex="0">a &lt; b</pre>`, `✓ done`, `<small>pid 1</small>`,
+			`<summary>the rest</summary>`, `<pre tabindex="0">a &lt; b</pre>`, `✓ done`, `<small>pid 1</small>`, "<h1>INC-7</h1>", "diagnosed: edge1 down", "REQ-1 done: Restart edge1",
 		},
 		"/incidents": {`<td>open</td>`},
 	} {
@@ -226,7 +238,7 @@ func TestWhatChangesIsSentToOpenPages(t *testing.T) {
 	}
 	// First every section that has something in it, each once.
 	told := map[string]int{}
-	for len(told) < 2 {
+	for len(told) < 3 {
 		id, html := next()
 		told[id]++
 		if id == "open" && !strings.Contains(html, "P0 open") {
@@ -251,14 +263,14 @@ func TestAClusterThatHangsHoldsNothingUp(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if seen := l.all[0].see(ctx, time.Now()); seen.Message.Level != message.Unknown || !seen.At.IsZero() {
+	if seen := l.all[0].see(ctx, time.Now(), false); seen.Message.Level != message.Unknown || !seen.At.IsZero() {
 		t.Errorf("what was not seen yet is %+v", seen)
 	}
 	close(release)
-	if seen := l.all[0].see(t.Context(), time.Now()); seen.Message.Title != "seen at last" {
+	if seen := l.all[0].see(t.Context(), time.Now(), true); seen.Message.Title != "seen at last" {
 		t.Errorf("it is %+v", seen)
 	}
-	if seen := l.all[1].see(t.Context(), time.Now()); seen.Message.Level != message.Unknown || !strings.Contains(seen.Message.Title, "broke off") {
+	if seen := l.all[1].see(t.Context(), time.Now(), true); seen.Message.Level != message.Unknown || !strings.Contains(seen.Message.Title, "broke off") {
 		t.Errorf("a look that panics is %+v", seen)
 	}
 }

@@ -23,7 +23,7 @@ const (
 // page is made once a second for all who look at it, and not at all when nobody
 // does.
 type streams struct {
-	sections func(ctx context.Context, path string) ([]Section, error)
+	sections func(ctx context.Context, path string, loading bool) ([]Section, error)
 	html     func(Section) (string, error)
 
 	stopping <-chan struct{} // nil: never
@@ -42,7 +42,7 @@ type hub struct {
 // serve is GET /live?page=/incidents/7.
 func (s *streams) serve(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Query().Get("page")
-	if _, err := s.sections(r.Context(), path); err != nil {
+	if _, err := s.sections(r.Context(), path, false); err != nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -142,7 +142,7 @@ func (s *streams) compare(ctx context.Context, path string, shown map[string]str
 			s.log.Error("panic in the board", "page", path, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	sections, err := s.sections(ctx, path)
+	sections, err := s.sections(ctx, path, false)
 	if err != nil {
 		return // the page says so when it is loaded; the stream only brings news
 	}

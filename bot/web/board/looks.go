@@ -12,7 +12,7 @@ const (
 	// fresh is how old a diagnosis may be while somebody looks. It is longer than
 	// the Erlang link stays up unused, so that a board left open holds none.
 	fresh = 10 * time.Second
-	// patience is how long the first visitor waits for one.
+	// patience is how long a page that is loaded waits for one.
 	patience = 3 * time.Second
 	// lookWithin bounds a diagnosis in the background.
 	lookWithin = 20 * time.Second
@@ -48,16 +48,25 @@ type Seen struct {
 	At      time.Time // zero: not yet
 }
 
+// note says which cluster it is and when it was seen.
+func (s Seen) note(zone *time.Location) string {
+	if s.At.IsZero() {
+		return s.Name
+	}
+	return s.Name + ", looked at " + s.At.In(zone).Format("15:04:05 MST")
+}
+
 // see answers with what was seen last, and has it looked at again if that is
-// old. Only before there is anything it waits.
-func (l *look) see(ctx context.Context, now time.Time) Seen {
+// old. A page that is loaded waits for that; an open one gets it with the next
+// beat, and waits only before there is anything.
+func (l *look) see(ctx context.Context, now time.Time, loading bool) Seen {
 	l.mu.Lock()
 	if now.Sub(l.at).Abs() > fresh && l.running == nil {
 		l.running = make(chan struct{})
 		go l.again(l.running)
 	}
 	wait := l.running
-	if !l.at.IsZero() {
+	if !l.at.IsZero() && !loading {
 		wait = nil
 	}
 	l.mu.Unlock()

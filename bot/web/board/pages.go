@@ -44,11 +44,12 @@ type Card struct {
 // recent is how many ended incidents a page lists.
 const recent = 20
 
-// sections are the parts of the page at path.
-func (b *Board) sections(ctx context.Context, path string) ([]Section, error) {
+// sections are the parts of the page at path. A page that is loaded is worth
+// waiting for; one that is open already is not held up.
+func (b *Board) sections(ctx context.Context, path string, loading bool) ([]Section, error) {
 	switch path {
 	case "/":
-		return b.home(ctx)
+		return b.home(ctx, loading)
 	case "/incidents":
 		return b.list(ctx)
 	case "/drills":
@@ -66,22 +67,21 @@ func (b *Board) sections(ctx context.Context, path string) ([]Section, error) {
 	return nil, errNoPage
 }
 
-func (b *Board) home(ctx context.Context) ([]Section, error) {
+func (b *Board) home(ctx context.Context, loading bool) ([]Section, error) {
 	open, err := b.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	clusters := Section{ID: "clusters", Title: "Clusters"}
 	for _, l := range b.looks.all {
-		seen := l.see(ctx, time.Now())
-		note := seen.Name
-		if !seen.At.IsZero() {
-			note += ", looked at " + seen.At.In(b.Zone).Format("15:04:05 MST")
-		}
-		clusters.Cards = append(clusters.Cards, Card{Note: note, Message: seen.Message})
+		seen := l.see(ctx, time.Now(), loading)
+		clusters.Cards = append(clusters.Cards, Card{Note: seen.note(b.Zone), Message: seen.Message})
 	}
-	return []Section{open, clusters,
-		b.peek(ctx, "state", "Who and what waits", "status"),
+	waiting := Section{ID: "waiting", Title: "What waits for somebody", Empty: "Nothing waits for a decision."}
+	if m, some := b.Conversation.Waiting(); some {
+		waiting.Cards = []Card{{Message: m}}
+	}
+	return []Section{open, clusters, waiting,
 		b.peek(ctx, "oncall", "On call", "oncall"),
 		b.trend(),
 	}, nil
@@ -134,11 +134,47 @@ func (b *Board) one(ctx context.Context, text string) ([]Section, error) {
 	}
 	in := " --incident " + inc.ID()
 	return []Section{
-		{ID: "now", Title: inc.ID(), Cards: []Card{{Message: b.Conversation.Head(inc)}}},
+		{ID: "now", Title: "Now", Cards: []Card{{Message: b.Conversation.Head(inc)}}},
+		b.diagnosed(ctx, inc),
 		b.peek(ctx, "escalation", "What happens next", "escalation"+in),
+		b.done(inc),
 		b.peek(ctx, "timeline", "Timeline", "timeline"+in),
 		b.peek(ctx, "pages", "Why people were paged", "why-paged"+in),
 	}, nil
+}
+
+// diagnosed sets what was wrong first beside what is seen now.
+func (b *Board) diagnosed(ctx context.Context, inc incident.Incident) Section {
+	s := Section{ID: "diagnosis", Title: "Diagnosis, then and now"}
+	entries, err := b.Incidents.Timeline(inc.Number)
+	if err != nil {
+		s.Cards = []Card{{Message: message.Message{Level: message.Unknown, Title: "The timeline cannot be read: " + err.Error()}}}
+	}
+	for _, e := range entries {
+		if e.Kind == incident.KindDiagnosed {
+			s.Cards = append(s.Cards, Card{Note: "then, at " + e.At.In(b.Zone).Format("15:04:05 MST"), Message: message.Message{Title: e.Text}})
+			break
+		}
+	}
+	for _, l := range b.looks.all {
+		if l.Name == inc.Cluster && !inc.Over() {
+			seen := l.see(ctx, time.Now(), false)
+			s.Cards = append(s.Cards, Card{Note: "now, " + seen.note(b.Zone), Message: seen.Message})
+		}
+	}
+	return s
+}
+
+func (b *Board) done(inc incident.Incident) Section {
+	s := Section{ID: "done", Title: "What was asked for and done", Empty: "Nothing was asked for in this incident."}
+	done, err := b.Conversation.Done(inc)
+	if err != nil {
+		s.Cards = []Card{{Message: message.Message{Level: message.Unknown, Title: err.Error()}}}
+	}
+	for _, m := range done {
+		s.Cards = append(s.Cards, Card{Message: m})
+	}
+	return s
 }
 
 // peek is a section that shows what the conversation answers to words. Words
@@ -159,7 +195,8 @@ func (b *Board) peek(ctx context.Context, id, title, words string) Section {
 // page serves a page whole.
 func (b *Board) page(name, title string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		sections, err := b.sections(r.Context(), r.URL.Path)
+		title := title
+		sections, err := b.sections(r.Context(), r.URL.Path, true)
 		if errors.Is(err, errNoPage) {
 			http.NotFound(w, r)
 			return
@@ -170,6 +207,9 @@ func (b *Board) page(name, title string) http.HandlerFunc {
 			status = http.StatusInternalServerError
 			sections = []Section{{ID: "trouble", Title: "This page cannot be shown", Cards: []Card{{Message: message.Message{Level: message.Critical, Title: err.Error(),
 				Blocks: []message.Block{{Text: "irisops ctl answers without the board: `irisops ctl status`."}}}}}}}
+		}
+		if number := r.PathValue("number"); number != "" {
+			title = "INC-" + number
 		}
 		var page bytes.Buffer
 		err = b.pages.ExecuteTemplate(&page, "page.html", map[string]any{

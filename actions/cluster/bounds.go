@@ -45,6 +45,9 @@ type Bounds struct {
 	MostKeys int
 }
 
+// DefaultBounds are the thresholds that hold where nothing else is said.
+func DefaultBounds() Bounds { return Bounds{}.withDefaults() }
+
 func (b Bounds) withDefaults() Bounds {
 	const gib = 1 << 30
 	for _, d := range []struct {

@@ -7,6 +7,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"text/template"
+
+	"golang.org/x/sys/unix"
 )
 
 // configTemplate is irisops.yaml. Strings are written as JSON, which YAML reads.
@@ -45,6 +47,25 @@ policies:
   P2: {respond: 1h, steps: []}
   P3: {respond: next business day, steps: []}
 
+# From where on the checks warn. This machine does other things than run the lab,
+# so how busy it is says nothing about IRIS; and the lab needs little of its disk.
+checks:
+  host_load_warn: off
+  host_load_critical: off
+  host_memory_warn: 99%
+  host_memory_critical: off
+  host_swap_warn: off
+  host_swap_critical: off
+  run_queue_warn: off
+  run_queue_critical: off
+  schedulers_warn: off
+  schedulers_critical: off
+  ping_warn: 2s
+  login_warn: 2s
+  login_critical: 5s
+  disk_free_warn: {{.DiskWarn}}MiB
+  disk_free_critical: {{.DiskCritical}}MiB
+
 # The lab. Its epmd is its own, not the machine's on 4369. The Makefile in dir
 # knows this lab's suffix and ports, so starting a node needs no make_vars.
 clusters:
@@ -59,8 +80,30 @@ clusters:
 
 func socketPath(dir string) string { return filepath.Join(dir, "irisops.sock") }
 
+// Free disk below which the lab's checks speak up, where the disk has that much.
+const (
+	diskWarn     = 512 // MiB
+	diskCritical = 64
+)
+
+// roomy is how much free disk is worth a warning and how much is critical, in
+// MiB, on the disk of that folder: less where it is small from the beginning.
+func roomy(dir string) (warn, critical uint64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, fmt.Errorf("looking at the disk of %s: %w", dir, err)
+	}
+	free := st.Bavail * uint64(st.Bsize) >> 20
+	return max(2, min(diskWarn, free/2)), max(1, min(diskCritical, free/8)), nil
+}
+
 func (l *Lab) config() ([]byte, error) {
+	warn, critical, err := roomy(l.state.Dir)
+	if err != nil {
+		return nil, err
+	}
 	data := map[string]any{
+		"DiskWarn": warn, "DiskCritical": critical,
 		"Config":   l.ConfigFile(),
 		"Data":     filepath.Join(l.state.Dir, "bot"),
 		"Socket":   socketPath(l.state.Dir),

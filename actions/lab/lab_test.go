@@ -320,6 +320,7 @@ func TestConfigPointsAtTheLab(t *testing.T) {
 		}
 		Oncall   map[string]string
 		Policies map[string]any
+		Checks   map[string]any
 		Clusters []struct {
 			Name       string
 			CookieFile string `yaml:"cookie_file"`

@@ -21,7 +21,7 @@ type diagnoseCommand struct {
 	All     bool   `help:"Show what is healthy too."`
 }
 
-// Run looks once, without a running irisops and without its database.
+// Run makes all checks once, without a running irisops and without its database.
 func (c diagnoseCommand) Run(ctx context.Context, s streams) error {
 	cfg, err := config.Load(c.Config)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c diagnoseCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	result, err := look.Look(ctx, actions.Request{Now: time.Now().UTC()})
+	result, err := look.Look(ctx, actions.Request{Args: actions.Args{"mode": "full"}, Now: time.Now().UTC()})
 	if err != nil {
 		return err
 	}

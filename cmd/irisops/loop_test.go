@@ -274,8 +274,18 @@ func TestDiagnoseOnce(t *testing.T) {
 		if err := json.Unmarshal(out.Bytes(), &d); err != nil {
 			t.Fatalf("%v: %s%s", err, out.String(), errs.String())
 		}
-		if len(d.Findings) == 0 || d.State == "" {
-			t.Errorf("an empty diagnosis: %s", out.String())
+		seen := map[string]bool{}
+		for _, f := range d.Findings {
+			seen[f.Check] = true
+			if f.Node == "" || f.Result == "" || f.Evidence == "" {
+				t.Errorf("half a finding: %+v", f)
+			}
+		}
+		if len(seen) != 31 || len(d.Findings) != 2*31 || d.State == "" {
+			t.Errorf("%d checks, %d findings: %s", len(seen), len(d.Findings), out.String())
+		}
+		if t.Failed() {
+			t.Log(out.String())
 		}
 		return code, d.Verdict
 	}

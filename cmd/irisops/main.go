@@ -32,7 +32,7 @@ type commands struct {
 	Run         runCommand      `cmd:"" help:"Stand beside the clusters that the config describes."`
 	Demo        demoCommand     `cmd:"" default:"withargs" help:"A local cluster of real Erlang nodes, and the conversation in this terminal. This is what runs when nothing is given."`
 	Ctl         ctlCommand      `cmd:"" help:"Say something to a running irisops over its socket: irisops ctl status"`
-	Diagnose    diagnoseCommand `cmd:"" help:"Look at the clusters once, without a running irisops. Exits 2 if anything is critical, else 3 if something is unknown, else 1 on warnings, else 0."`
+	Diagnose    diagnoseCommand `cmd:"" help:"Make all checks once, without a running irisops. Exits 2 if anything is critical, else 3 if something is unknown, else 1 on warnings, else 0."`
 	CheckConfig checkCommand    `cmd:"" help:"Read a config and name every fault, with file and line."`
 	Manifest    manifestCommand `cmd:"" help:"Print the manifest of the Slack app, for exactly what works."`
 	Lab         labCommand      `cmd:"" help:"A small cluster of real Erlang nodes, to try things on."`

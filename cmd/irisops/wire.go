@@ -143,8 +143,8 @@ func (a *app) clusters(cfg config.Config, keeper cluster.Keeper, log *slog.Logge
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
 		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
 			Keeper: keeper, Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
-			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.LoginWarn, BadLogin: cfg.Checks.LoginCritical,
-			Bounds: cluster.Bounds{DiskFree: cluster.Bound{Warn: float64(cfg.Checks.DiskFreeWarn), Critical: float64(cfg.Checks.DiskFreeCritical)}},
+			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.Login.Warn, BadLogin: cfg.Checks.Login.Critical,
+			Bounds: cfg.Checks.Bounds(),
 		}))
 	}
 	return all, nil

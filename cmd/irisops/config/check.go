@@ -138,39 +138,5 @@ func (k *checker) checkZone() {
 
 var channelShape = regexp.MustCompile(`^[CG][A-Z0-9]{1,20}$`)
 
-// checkThresholds fills in what is not given, and refuses what could never hold.
-func (k *checker) checkThresholds() {
-	t, d := &k.c.Checks, defaultChecks
-	fill(k, "checks.disk_free_warn", &t.DiskFreeWarn, d.DiskFreeWarn)
-	fill(k, "checks.disk_free_critical", &t.DiskFreeCritical, d.DiskFreeCritical)
-	fill(k, "checks.ping_warn", &t.PingWarn, d.PingWarn)
-	fill(k, "checks.login_warn", &t.LoginWarn, d.LoginWarn)
-	fill(k, "checks.login_critical", &t.LoginCritical, d.LoginCritical)
-	if !k.bad["checks.disk_free_warn"] && !k.bad["checks.disk_free_critical"] && t.DiskFreeWarn < t.DiskFreeCritical {
-		k.fault(k.theGiven("checks.disk_free_warn", "checks.disk_free_critical"),
-			"The warning at %s free would come after the critical one at %s. disk_free_warn has to be the larger.", t.DiskFreeWarn, t.DiskFreeCritical)
-	}
-	if !k.bad["checks.login_warn"] && !k.bad["checks.login_critical"] && t.LoginWarn > t.LoginCritical {
-		k.fault(k.theGiven("checks.login_warn", "checks.login_critical"),
-			"The warning at %s would come after the critical one at %s. login_warn has to be the smaller.", spoken(t.LoginWarn), spoken(t.LoginCritical))
-	}
-}
-
-func (k *checker) theGiven(one, other string) string {
-	if k.given(one) {
-		return one
-	}
-	return other
-}
-
-func fill[T Size | time.Duration](k *checker, path string, value *T, standard T) {
-	switch {
-	case !k.given(path):
-		*value = standard
-	case k.usable(path) && *value <= 0:
-		k.fault(path, "%s has to be more than 0.", last(path))
-	}
-}
-
 // roles of nodes.
 var nodeRoles = []string{string(cluster.CoreRole), string(cluster.EdgeRole)}

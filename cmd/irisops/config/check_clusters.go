@@ -45,8 +45,12 @@ func (k *checker) checkHosts() {
 				k.fault(path+".known_hosts", "known_hosts: %s: %v.", h.KnownHosts, err)
 			}
 		}
-		if k.required(path+".identity", "Host %s has no identity: the file with the private key that irisops logs in with.", plain(name)) &&
-			k.checkPath(path+".identity", h.Identity) {
+		switch {
+		case !k.given(path + ".identity"):
+			if k.machine.agent == "" {
+				k.warn(path, "Host %s has no identity, and no SSH agent runs here (SSH_AUTH_SOCK is not set), so irisops will have no key to log in with.", plain(name))
+			}
+		case k.checkPath(path+".identity", h.Identity):
 			k.checkPrivate(path+".identity", h.Identity, 0o077)
 			if _, err := readFile(h.Identity, maxKeyFile); k.usable(path+".identity") && err != nil {
 				k.fault(path+".identity", "identity: %s: %v.", h.Identity, err)
@@ -184,6 +188,24 @@ func (k *checker) checkNode(at string, n *Node) {
 	k.checkRole(at, n, who)
 	k.checkPlace(at, n, who)
 	k.checkStart(at, n, who)
+	if n.Host != local {
+		k.checkFar(at, n, who)
+	}
+}
+
+// checkFar refuses what the shell behind an SSH server is not given.
+func (k *checker) checkFar(at string, n *Node, who string) {
+	one := func(path, value string) {
+		if k.usable(path) && strings.ContainsAny(value, "+,") {
+			k.fault(path, "%s: %s: + and , cannot be passed on by SSH, and it lives on host %s. Choose a name without.", who, last(path), plain(n.Host))
+		}
+	}
+	one(at+".dir", n.Dir)
+	one(at+".target", n.Target)
+	one(at+".log", n.Log)
+	for _, name := range slices.Sorted(maps.Keys(n.MakeVars)) {
+		one(join(at+".make_vars", name), n.MakeVars[name])
+	}
 }
 
 func (k *checker) checkNodeName(path string, n *Node, who string) {

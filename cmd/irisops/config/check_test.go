@@ -167,13 +167,23 @@ func TestFaults(t *testing.T) {
 		{"host", "", "hosts: {h2: {ssh: -oProxyCommand=x@h2, known_hosts: /etc/irisops/known_hosts, identity: /etc/irisops/id_ed25519}}", []string{`12: ssh: "-oProxyCommand=x@h2" is not user@host or user@host:port.`}},
 		{"host's name", "", "hosts: {local: {ssh: a@h2, known_hosts: /etc/irisops/known_hosts, identity: /etc/irisops/id_ed25519}}", []string{`12: hosts: the name "local" cannot be used. ` + idRule + " local is this machine."}},
 		{"host without files", "", "hosts: {h2: {ssh: a@h2:22}}", []string{
-			"12: Host h2 has no known_hosts: the file that says by which key the machine is recognised. Make it with ssh-keyscan, and compare the key on the machine itself.",
-			"12: Host h2 has no identity: the file with the private key that irisops logs in with."}},
+			"12: Host h2 has no known_hosts: the file that says by which key the machine is recognised. Make it with ssh-keyscan, and compare the key on the machine itself."}},
+		{"a key that is not there", "", "hosts: {h2: {ssh: a@h2, known_hosts: /etc/irisops/known_hosts, identity: /etc/irisops/no}}", []string{"12: identity: no: there is no such file."}},
+		{"what SSH does not pass on", edge, strings.Replace(strings.Replace(edge, "/srv/iris", "/srv/iris+1", 1), "}", ", host: h2, target: 'a,b', log: 'x,y.log', make_vars: {A: 'x,y'}}", 1) + "\nhosts: {h2: {ssh: a@h2, known_hosts: /etc/irisops/known_hosts}}", []string{
+			"11: node edge1: dir: + and , cannot be passed on by SSH, and it lives on host h2. Choose a name without.",
+			"11: node edge1: target: + and , cannot be passed on by SSH, and it lives on host h2. Choose a name without.",
+			"11: node edge1: log: + and , cannot be passed on by SSH, and it lives on host h2. Choose a name without.",
+			"11: node edge1: A: + and , cannot be passed on by SSH, and it lives on host h2. Choose a name without."}},
 		{"host's key for all", "", "hosts: {h2: {ssh: a@h2, known_hosts: /etc/irisops/known_hosts, identity: /etc/irisops/known_hosts}}",
 			[]string{"12: identity: known_hosts can be read or written by others than its owner (mode 0644). Take that away: chmod go= known_hosts"}},
 
-		{"disk thresholds crossed", "", "checks: {disk_free_critical: 20GiB}", []string{"12: The warning at 10GiB free would come after the critical one at 20GiB. disk_free_warn has to be the larger."}},
+		{"disk thresholds crossed", "", "checks: {disk_free_critical: 20GiB}", []string{"12: The warning at 10GiB would come after the critical one at 20GiB. disk_free_warn has to be the larger."}},
 		{"login thresholds crossed", "", "checks: {login_warn: 3s}", []string{"12: The warning at 3s would come after the critical one at 2s. login_warn has to be the smaller."}},
+		{"a percentage without its sign", "", "checks: {memory_warn: 60}", []string{`12: memory_warn: "60" is not a part of a whole: write 60%, or off.`}},
+		{"a number with a sign", "", "checks: {mailbox_warn: 60%}", []string{`12: mailbox_warn: "60%" is not a number: write 1000 or 0.5, or off.`}},
+		{"no warning but critical", "", "checks: {host_load_warn: off}", []string{"12: The warning at never would come after the critical one at 10. host_load_warn has to be the smaller."}},
+		{"a walk without end", "", "checks: {most_keys: 2000000}", []string{"12: most_keys: more than 1000000 are a burden to a loaded node."}},
+		{"half a pair", "", "checks: {clock_wran: 1s}", []string{`12: There is no key "clock_wran" under checks. Did you mean clock_warn?`}},
 		{"threshold of nothing", "", "checks: {ping_warn: 0s}", []string{"12: ping_warn has to be more than 0."}},
 
 		{"a list", Shortest, "- a\n- b\n", []string{"1: The file has to be keys with values, like {key: value}; it is a list."}},
@@ -324,6 +334,7 @@ func TestWarnings(t *testing.T) {
 		{"a board open to all", "", "listen: 0.0.0.0:8642", []string{"12: listen: 0.0.0.0:8642 is reached from other machines, so the board is not shown there: it would be open to all. Set board: {token_file: PATH}, or board: {proxy: true} if a proxy in front asks who looks."}},
 		{"a board behind a proxy", "", "listen: 0.0.0.0:8642\nboard: {proxy: true}", nil},
 		{"a board on this machine", "", "listen: '[::1]:8642'", nil},
+		{"host without a key or an agent", "", "hosts: {h2: {ssh: a@h2, known_hosts: /etc/irisops/known_hosts}}", []string{"12: Host h2 has no identity, and no SSH agent runs here (SSH_AUTH_SOCK is not set), so irisops will have no key to log in with."}},
 		{"group of the socket", "", "socket: {group: ops}", []string{"12: This machine has no group ops, so the socket will be for irisops's own account only. Make it: groupadd ops."}},
 	}
 	for _, tt := range tests {

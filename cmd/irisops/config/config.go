@@ -105,16 +105,7 @@ type Node struct {
 type Host struct {
 	SSH        string `yaml:"ssh"` // user@host or user@host:port
 	KnownHosts string `yaml:"known_hosts"`
-	Identity   string `yaml:"identity"`
-}
-
-// Checks are thresholds.
-type Checks struct {
-	DiskFreeWarn     Size          `yaml:"disk_free_warn"`
-	DiskFreeCritical Size          `yaml:"disk_free_critical"`
-	PingWarn         time.Duration `yaml:"ping_warn"`
-	LoginWarn        time.Duration `yaml:"login_warn"`
-	LoginCritical    time.Duration `yaml:"login_critical"`
+	Identity   string `yaml:"identity"` // "": the keys of the SSH agent
 }
 
 const (
@@ -137,17 +128,10 @@ func defaultPolicies() map[incident.Priority]Policy {
 	}
 }
 
-var defaultChecks = Checks{
-	DiskFreeWarn:     10 * gib,
-	DiskFreeCritical: 2 * gib,
-	PingWarn:         200 * time.Millisecond,
-	LoginWarn:        500 * time.Millisecond,
-	LoginCritical:    2 * time.Second,
-}
-
 // machine is what Load asks of the machine beside the files themselves.
 type machine struct {
 	account func(name string) (*user.User, error) // by name or number
 	group   func(name string) (*user.Group, error)
 	self    string // the number of the account that this runs as
+	agent   string // where an SSH agent listens (SSH_AUTH_SOCK); "": there is none
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -100,6 +101,16 @@ func example(t testing.TB) string {
 	return string(text)
 }
 
+// standard are the thresholds of a file that gives none.
+func standard(t testing.TB) Checks {
+	t.Helper()
+	c, err := newFiles(t).load(t, Shortest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Checks
+}
+
 func TestExample(t *testing.T) {
 	f := newFiles(t)
 	c, err := f.load(t, example(t))
@@ -122,7 +133,7 @@ func TestExample(t *testing.T) {
 		Groups:      map[access.Role]string{"responder": "S0TEAM"},
 		OnCallRoles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"},
 		Policies:    defaultPolicies(), // the example shows the defaults
-		Checks:      defaultChecks,
+		Checks:      standard(t),
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
 		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
 			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
@@ -264,11 +275,7 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 		}
 	}
 	for structure, where := range place {
-		for i := range structure.NumField() {
-			key := structure.Field(i).Tag.Get("yaml")
-			if key == "" || key == "-" {
-				continue
-			}
+		for key := range keysOf(reflect.Zero(structure)) {
 			if !strings.Contains(keys.String(), key+":") {
 				t.Errorf("%s %s is not used in the example", key, where)
 			}

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"fmt"
+	"iter"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -73,11 +74,9 @@ func (d decoder) decode(node ast.Node, path string, into reflect.Value) {
 func (d decoder) structure(node ast.Node, path string, into reflect.Value) {
 	fields := map[string]reflect.Value{}
 	var known []string
-	for i := range into.NumField() {
-		if key := into.Type().Field(i).Tag.Get("yaml"); key != "" && key != "-" {
-			fields[key] = into.Field(i)
-			known = append(known, key)
-		}
+	for key, field := range keysOf(into) {
+		fields[key] = field
+		known = append(known, key)
 	}
 	d.entries(node, path, func(key string, line int, value ast.Node) {
 		field, ok := fields[key]
@@ -87,6 +86,26 @@ func (d decoder) structure(node ast.Node, path string, into reflect.Value) {
 		}
 		d.decode(value, join(path, key), field)
 	})
+}
+
+// keysOf are the keys of a struct with their fields. A tag that ends in * is the
+// beginning of the keys of the struct below it.
+func keysOf(of reflect.Value) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for i := range of.NumField() {
+			key := of.Type().Field(i).Tag.Get("yaml")
+			begin, several := strings.CutSuffix(key, "*")
+			if several {
+				for end, field := range keysOf(of.Field(i)) {
+					if !yield(begin+end, field) {
+						return
+					}
+				}
+			} else if key != "" && key != "-" && !yield(key, of.Field(i)) {
+				return
+			}
+		}
+	}
 }
 
 func (d decoder) unknown(path, key string, line int, known []string, where string) {

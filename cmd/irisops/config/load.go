@@ -31,7 +31,7 @@ const (
 // error is Faults, all of them; the Config is then of no use. Odd things that
 // are allowed are the Config's Warnings.
 func Load(path string) (Config, error) {
-	return load(path, machine{account: lookUpAccount, group: user.LookupGroup, self: strconv.Itoa(os.Geteuid())})
+	return load(path, machine{account: lookUpAccount, group: user.LookupGroup, self: strconv.Itoa(os.Geteuid()), agent: os.Getenv("SSH_AUTH_SOCK")})
 }
 
 func load(path string, m machine) (Config, error) {

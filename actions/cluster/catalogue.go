@@ -34,9 +34,10 @@ func (c *Cluster) startAction() actions.Action {
 Runbook: docs/runbooks/failover.md, "Single Edge Node Failure", "Single Core Node Failure". Where this differs:
 - The start truncates the node's log, so it is renamed first (--no-archive leaves that out).
 - The runbook sleeps 10 seconds for Mnesia; here its tables are asked for until they are loaded.
-- IRIS waits 30 s for the tables of other cores and then loads what it has. A core that is started alone can so undo what a later one wrote: start the cores together.
+- IRIS waits 30 s for the tables of other cores and then loads what it has, so that a core started before the one that stopped last undoes that one's writes, with no trace. Before any core starts, folder, size and newest write of every core's data and logs are shown. The core that stopped last starts first, or all that do not run start together, which is right in any order. Where the order is wrong or not known, nothing starts until a person says --first CORE; against what is known that needs a second person.
+- A core whose Mnesia folder is missing or empty would silently become a new, empty database: refused, unless --new CORE says that this is its first start.
 - make recompiles changed sources and takes config/test unless make_vars says otherwise. What would run is shown first.`,
-		Params: []actions.Param{c.targetParam(), noArchive},
+		Params: []actions.Param{c.targetParam(), noArchive, c.firstParam(), c.newParam()},
 		Plan:   c.operate(opStart),
 	}
 }
@@ -64,7 +65,7 @@ func (c *Cluster) restartAction() actions.Action {
 
 Runbook: docs/runbooks/incident-response.md, "Attempt restart" (make stop; sleep 5; make start). There, make start is the core and edge1 only, and make stop hits every IRIS node on the host; here it is exactly the nodes you name.
 Restarting the last live core, or more than half of the live edges, needs a second person.`,
-		Params: []actions.Param{c.targetParam(), noArchive},
+		Params: []actions.Param{c.targetParam(), noArchive, c.firstParam(), c.newParam()},
 		Plan:   c.operate(opRestart),
 	}
 }
@@ -75,3 +76,13 @@ func (c *Cluster) targetParam() actions.Param {
 
 var noArchive = actions.Param{Name: "no-archive", Kind: actions.Bool, Flag: true,
 	Doc: "do not rename the log first: the start then truncates it"}
+
+func (c *Cluster) firstParam() actions.Param {
+	return actions.Param{Name: "first", Kind: actions.Node, Flag: true, Example: c.anyNode(CoreRole),
+		Doc: "the core whose data are the right ones: it starts first, whatever its age"}
+}
+
+func (c *Cluster) newParam() actions.Param {
+	return actions.Param{Name: "new", Kind: actions.Target, Flag: true, Example: c.anyNode(CoreRole),
+		Doc: "cores that start for the first time: they may have no data"}
+}

@@ -248,7 +248,7 @@ func (c *Cluster) nextOf(conditions []condition, causes []cause) []actions.Next 
 	default:
 		for _, r := range []Role{CoreRole, EdgeRole} {
 			if all(c.ByRole(r)) {
-				add("start " + string(r))
+				add("start " + c.roleWord(r))
 				continue
 			}
 			for _, k := range conditions {

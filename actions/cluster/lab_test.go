@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,8 +34,10 @@ type field struct {
 	c    *cluster.Cluster
 }
 
-func newField(t *testing.T) *field {
-	l := labtest.ForTest(t, lab.Options{})
+func newField(t *testing.T) *field { return newFieldOf(t, lab.Options{}) }
+
+func newFieldOf(t *testing.T, o lab.Options) *field {
+	l := labtest.ForTest(t, o)
 	f := &field{T: t, lab: l, spec: cluster.Spec{Name: "lab"}}
 	for _, n := range l.Nodes() {
 		f.spec.Nodes = append(f.spec.Nodes, cluster.Node{Cluster: "lab", Short: n.Short, Name: n.Name, Role: cluster.Role(n.Role), Host: "local",
@@ -104,9 +107,13 @@ func (f *field) says(c *cluster.Cluster, want string) actions.Result {
 }
 
 func (f *field) plan(c *cluster.Cluster, name, target string) (actions.Plan, error) {
+	return f.planWith(c, name, actions.Args{"target": target})
+}
+
+func (f *field) planWith(c *cluster.Cluster, name string, args actions.Args) (actions.Plan, error) {
 	for _, a := range c.Actions() {
 		if a.Name == name {
-			return a.Plan(f.Context(), actions.Request{Args: actions.Args{"target": target}, By: "operator", Now: time.Now()})
+			return a.Plan(f.Context(), actions.Request{Args: args, By: "operator", Now: time.Now()})
 		}
 	}
 	return actions.Plan{}, fmt.Errorf("no action %s", name)
@@ -115,7 +122,12 @@ func (f *field) plan(c *cluster.Cluster, name, target string) (actions.Plan, err
 // act plans and carries out, and wants that class; it returns the evidence.
 func (f *field) act(c *cluster.Cluster, name, target string, class actions.Class) string {
 	f.Helper()
-	p, err := f.plan(c, name, target)
+	return f.actWith(c, name, actions.Args{"target": target}, class)
+}
+
+func (f *field) actWith(c *cluster.Cluster, name string, args actions.Args, class actions.Class) string {
+	f.Helper()
+	p, err := f.planWith(c, name, args)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -302,4 +314,19 @@ func (f *field) eventually(what string, done func() bool) {
 		case <-tick.C:
 		}
 	}
+}
+
+// make starts a node as somebody would by hand.
+func (f *field) make(n cluster.Node) {
+	f.Helper()
+	f.must(host.NewLocal(epmd.Names, lab.Cookie).Make(f.Context(), n))
+}
+
+// hide moves the core's data away while do runs.
+func (f *field) hide(n cluster.Node, do func()) {
+	f.Helper()
+	folder := filepath.Join(f.lab.Dir(), "Mnesia."+n.Name)
+	f.must(os.Rename(folder, folder+".away"))
+	do()
+	f.must(os.Rename(folder+".away", folder))
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -13,8 +14,10 @@ import (
 type order struct {
 	op      operation
 	target  string
-	nodes   []Node // cores first, each role in config order
-	archive bool   // rename logs out of the way of a start
+	nodes   []Node   // cores first, each role in config order
+	archive bool     // rename logs out of the way of a start
+	first   string   // the core that a person has chosen to start first; may be ""
+	fresh   []string // cores that a person says are new, and so have no data
 }
 
 func (o order) cores() []Node { return Spec{Nodes: o.nodes}.ByRole(CoreRole) }
@@ -27,6 +30,18 @@ func (o order) words(op operation, target string) string {
 		words += " --no-archive"
 	}
 	return words
+}
+
+// with repeats the order with a flag more.
+func (o order) with(flag string) string {
+	words := o.words(o.op, o.target)
+	if o.first != "" {
+		words += " --first " + o.first
+	}
+	for _, f := range o.fresh {
+		words += " --new " + f
+	}
+	return words + " " + flag
 }
 
 func (c *Cluster) operate(op operation) func(context.Context, actions.Request) (actions.Plan, error) {
@@ -52,7 +67,16 @@ func (c *Cluster) plan(ctx context.Context, op operation, req actions.Request) (
 			return actions.Plan{}, err
 		}
 		p.Class, p.Why = effect(op, c.Spec, o.nodes, lives)
-		if p.Preview, err = c.preview(ctx, o, lives); err != nil {
+		var j judgement
+		if o.op.starts() && len(o.cores()) > 0 {
+			if j, err = c.judgeCores(ctx, o, lives, true); err != nil {
+				return actions.Plan{}, err
+			}
+			if j.harm != "" && p.Class < actions.Harm {
+				p.Class, p.Why = actions.Harm, j.harm
+			}
+		}
+		if p.Preview, err = c.preview(ctx, o, lives, j); err != nil {
 			return actions.Plan{}, err
 		}
 	}
@@ -74,8 +98,63 @@ func (c *Cluster) order(op operation, args actions.Args) (order, error) {
 		return order{}, &actions.Error{Code: actions.CodeNoSuchNode, Text: fmt.Sprintf("%s has no %s.", c.Name, target), Hint: "Say one of: " + c.choices() + "."}
 	}
 	spec := Spec{Nodes: nodes}
-	return order{op: op, target: target, archive: args["no-archive"] != "true",
-		nodes: append(spec.ByRole(CoreRole), spec.ByRole(EdgeRole)...)}, nil
+	o := order{op: op, target: target, archive: args["no-archive"] != "true",
+		nodes: append(spec.ByRole(CoreRole), spec.ByRole(EdgeRole)...)}
+	return c.choose(o, args)
+}
+
+// choose adds what a person says of the cores: which is first, and which are new.
+func (c *Cluster) choose(o order, args actions.Args) (order, error) {
+	if name := args["first"]; name != "" {
+		n, err := c.one(name)
+		if err != nil {
+			return o, err
+		}
+		if n.Role != CoreRole {
+			return o, &actions.Error{Code: "usage", Text: fmt.Sprintf("--first names a core, and %s is an edge.", n.Short), Hint: "Only cores keep data."}
+		}
+		o.first = n.Short
+	}
+	if name := args["new"]; name != "" {
+		nodes, err := c.Select(name)
+		if err != nil {
+			return o, err
+		}
+		for _, n := range o.cores() {
+			if slices.ContainsFunc(nodes, func(f Node) bool { return f.Short == n.Short }) {
+				o.fresh = append(o.fresh, n.Short)
+			}
+		}
+		if len(o.fresh) == 0 {
+			return o, &actions.Error{Code: "usage", Text: fmt.Sprintf("--new %s names no core that would start.", name), Hint: "It names cores of this order that have no data yet."}
+		}
+	}
+	return o, nil
+}
+
+// groups are the cores in the order in which they start: the one that a person
+// chose before the rest, those with data together, and new ones one by one,
+// because a new core makes a database of its own unless it finds another up.
+func (o order) groups() [][]Node {
+	var groups [][]Node
+	var rest, fresh []Node
+	for _, n := range o.cores() {
+		switch {
+		case n.Short == o.first:
+			groups = append(groups, []Node{n})
+		case slices.Contains(o.fresh, n.Short):
+			fresh = append(fresh, n)
+		default:
+			rest = append(rest, n)
+		}
+	}
+	if len(rest) > 0 {
+		groups = append(groups, rest)
+	}
+	for _, n := range fresh {
+		groups = append(groups, []Node{n})
+	}
+	return groups
 }
 
 // title is the verb and the exact scope: "Restart edge1", "Stop all: core, edge1".
@@ -154,16 +233,19 @@ func (c *Cluster) steps(o order, class actions.Class) []actions.Step {
 	if !o.op.starts() {
 		return steps
 	}
+	if len(cores) > 0 {
+		steps = append(steps, c.dataStep(o, class))
+	}
 	if o.archive {
 		for _, n := range o.nodes {
 			steps = append(steps, c.archiveStep(o, n))
 		}
 	}
-	if len(cores) > 0 {
-		steps = append(steps, c.startStep(cores))
-	}
-	for _, n := range cores {
-		steps = append(steps, c.waitStep(n))
+	for _, group := range o.groups() {
+		steps = append(steps, c.startStep(group))
+		for _, n := range group {
+			steps = append(steps, c.waitStep(n))
+		}
 	}
 	for _, n := range edges {
 		steps = append(steps, c.startStep([]Node{n}))

@@ -28,6 +28,7 @@ type Options struct {
 	Idle     time.Duration // a node on which nothing starts and IRIS does not run has failed: 10 s
 	Settle   time.Duration // connecting edge and core, or a first login: 20 s
 	Steady   time.Duration // a connection that holds for so long has come to stay: 2 s
+	Apart    time.Duration // cores whose last writes lie closer together stopped in an unknown order: 5 s, as Mnesia's log is written to disk within 2 s
 	Together time.Duration // cores started together all run within this: 20 s, because IRIS loads its tables alone after 30 s
 
 	SlowPing  time.Duration // a ping is worth a warning: 200 ms
@@ -63,6 +64,7 @@ func (o Options) withDefaults() Options {
 		{&o.Idle, 10 * time.Second},
 		{&o.Settle, 20 * time.Second},
 		{&o.Steady, 2 * time.Second},
+		{&o.Apart, 5 * time.Second},
 		{&o.Together, 20 * time.Second},
 		{&o.SlowPing, 200 * time.Millisecond},
 		{&o.SlowLogin, 500 * time.Millisecond},

@@ -47,8 +47,8 @@ type Host interface {
 	// ArchiveLog renames the node's log out of the way of the start that will
 	// truncate it, and returns the new path; "" if there is no log.
 	ArchiveLog(ctx context.Context, n Node, now time.Time) (string, error)
-	// DataFolder describes the node's Mnesia folder without opening it.
-	DataFolder(ctx context.Context, n Node) (Folder, error)
+	// CoreData describes what a core would start from, without opening it.
+	CoreData(ctx context.Context, n Node) (CoreData, error)
 }
 
 // Edge speaks IRIS's wire protocol to an edge's client port.
@@ -79,7 +79,15 @@ type Process struct {
 	RSS     uint64 // bytes
 }
 
-// Folder is what can be seen of a Mnesia folder from outside.
+// CoreData is what lies on the disk of a core.
+type CoreData struct {
+	Mnesia Folder
+	WAL    Folder    // IRIS's write-ahead log
+	Log    Folder    // the node's log, as a folder of one file
+	Clock  time.Time // what the machine's clock showed when it was looked
+}
+
+// Folder is what can be seen of a folder from outside.
 type Folder struct {
 	Path   string
 	Exists bool

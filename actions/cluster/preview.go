@@ -14,7 +14,7 @@ import (
 // preview is exactly what an order would run, line by line, warnings first. A
 // make target that does not exist refuses the order here, before anything
 // happens.
-func (c *Cluster) preview(ctx context.Context, o order, lives map[string]life) ([]string, error) {
+func (c *Cluster) preview(ctx context.Context, o order, lives map[string]life, j judgement) ([]string, error) {
 	var warnings, lines []string
 	if o.op.stops() {
 		for _, n := range append(append([]Node(nil), o.edges()...), o.cores()...) {
@@ -33,8 +33,14 @@ func (c *Cluster) preview(ctx context.Context, o order, lives map[string]life) (
 	if !o.op.starts() {
 		return append(warnings, lines...), nil
 	}
-	warnings = append(warnings, c.dataWarnings(ctx, o, lives)...)
+	if j.harm != "" {
+		warnings = append(warnings, fmt.Sprintf("WARNING: %s.", j.harm))
+	}
 	warnings = append(warnings, loneEdges(c.Spec, o, lives)...)
+	lines = append(lines, j.lines...)
+	if j.why != "" {
+		lines = append(lines, "order of the cores: "+j.why)
+	}
 
 	var starting []Node
 	for _, n := range o.nodes {
@@ -118,49 +124,6 @@ func (c *Cluster) recipe(printed []string) (lines []string, compiled int) {
 	return lines, compiled
 }
 
-// dataWarnings look at the Mnesia folders of the cores that would start. A core
-// without one silently becomes a new, empty database; one that stopped before
-// another holds older data, and IRIS loads it after 30 s all the same.
-func (c *Cluster) dataWarnings(ctx context.Context, o order, lives map[string]life) []string {
-	var warnings []string
-	starting := map[string]bool{}
-	var newest Folder
-	for _, n := range o.cores() {
-		if o.op == opStart && lives[n.Short].runs {
-			continue
-		}
-		starting[n.Short] = true
-		f, err := c.host.DataFolder(ctx, n)
-		switch {
-		case err != nil:
-			warnings = append(warnings, fmt.Sprintf("WARNING: the Mnesia folder of %s cannot be looked at: %s", n.Short, c.mask.err(err)))
-		case !f.Exists:
-			warnings = append(warnings, fmt.Sprintf("WARNING: %s has no Mnesia folder (%s): IRIS would make a new, empty database. Right for a first start only.", n.Short, f.Path))
-		case f.Files == 0:
-			warnings = append(warnings, fmt.Sprintf("WARNING: the Mnesia folder of %s is empty (%s): IRIS would make a new, empty database.", n.Short, f.Path))
-		case f.Newest.After(newest.Newest):
-			newest = f
-		}
-	}
-	if len(starting) == 0 {
-		return warnings
-	}
-	for _, n := range c.ByRole(CoreRole) {
-		if starting[n.Short] {
-			continue
-		}
-		if lives[n.Short].serves() {
-			return warnings // it gives the others its tables
-		}
-		f, err := c.host.DataFolder(ctx, n)
-		if err == nil && f.Exists && f.Newest.After(newest.Newest) {
-			warnings = append(warnings, fmt.Sprintf("WARNING: the data of %s, which does not run and would not be started, is newer (%s). IRIS would load the older data, and what %s has since would be lost on both. Start them together: `%s`.",
-				n.Short, f.Newest.In(c.opt.Zone).Format("2006-01-02 15:04:05"), n.Short, o.words(o.op, string(CoreRole))))
-		}
-	}
-	return warnings
-}
-
 // loneEdges warns that edges start where there is no core for them.
 func loneEdges(spec Spec, o order, lives map[string]life) []string {
 	if len(o.cores()) > 0 || len(o.edges()) == 0 {
@@ -172,5 +135,5 @@ func loneEdges(spec Spec, o order, lives map[string]life) []string {
 		}
 	}
 	return []string{fmt.Sprintf("WARNING: no core answers: %s would start, but be connected to nothing, and the run would end as failed there. Start the core first: `%s`.",
-		listed(shorts(o.edges())), o.words(opStart, string(CoreRole)))}
+		listed(shorts(o.edges())), o.words(opStart, spec.roleWord(CoreRole)))}
 }

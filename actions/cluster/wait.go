@@ -153,5 +153,19 @@ func (c *Cluster) tables(ctx context.Context, n Node) (bool, string, error) {
 	if err != nil {
 		return false, "", err
 	}
+	if slices.Equal(missing, []string{"presence"}) && c.alone(ctx, n) {
+		return true, fmt.Sprintf("%s runs, %s of %d loaded: presence, which is in memory only, waits for the cores that do not run", n.application(), plural(len(names)-1, "table"), len(names)), nil
+	}
 	return false, fmt.Sprintf("Mnesia still loads %s of %d", plural(len(missing), "table"), len(names)) + ": " + strings.Join(missing, ", "), nil
+}
+
+// alone says whether a core's Mnesia runs with no other. IRIS then loads its
+// tables on disc by force after 30 s, but never presence, which would be empty.
+func (c *Cluster) alone(ctx context.Context, n Node) bool {
+	reply, err := c.erlang.Call(ctx, n.Name, "mnesia", "system_info", term.Atom("running_db_nodes"))
+	if err != nil {
+		return false
+	}
+	running, err := atoms(reply)
+	return err == nil && slices.Equal(running, []string{n.Name})
 }

@@ -49,6 +49,8 @@ type fakeNode struct {
 	unseen     error // error of Process
 	logErr     error
 	folder     Folder
+	dataErr    error
+	missed     map[string]bool // cores that it did not see go
 	login      error
 	loginTook  time.Duration
 	says       map[string]term.Term // what it answers to module:function(atom), instead of what a healthy one does
@@ -221,6 +223,16 @@ func (w *world) Call(ctx context.Context, node, module, function string, args ..
 		}
 		f.peers[other.Name], other.peers[f.Name] = true, true
 		return term.Atom("pong"), nil
+	case "mnesia:table_info":
+		if args[1] == term.Atom("load_reason") {
+			if w.now().Before(f.tablesAt) {
+				return term.Atom("unknown"), nil
+			}
+			return term.Atom("initial"), nil
+		}
+	case "mnesia_recover:has_mnesia_down":
+		name := string(args[0].(term.Atom))
+		return term.Atom(fmt.Sprint(w.get(name).pid == 0 && !f.missed[w.get(name).Short])), nil
 	case "erlang:nodes":
 		list := term.List{}
 		for name := range f.peers {
@@ -357,10 +369,11 @@ func (w *world) ArchiveLog(_ context.Context, n Node, now time.Time) (string, er
 	return n.Dir + "/" + n.Log + "." + now.UTC().Format("20060102T150405Z"), nil
 }
 
-func (w *world) DataFolder(_ context.Context, n Node) (Folder, error) {
+func (w *world) CoreData(_ context.Context, n Node) (CoreData, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.get(n.Short).folder, nil
+	f := w.get(n.Short)
+	return CoreData{Mnesia: f.folder, Clock: w.now()}, f.dataErr
 }
 
 func (w *world) byAddr(addr string) *fakeNode {

@@ -121,9 +121,9 @@ func (h *Hosts) ArchiveLog(ctx context.Context, n cluster.Node, now time.Time) (
 	return h.of(n.Host).ArchiveLog(ctx, n, now)
 }
 
-// DataFolder implements cluster.Host.
-func (h *Hosts) DataFolder(ctx context.Context, n cluster.Node) (cluster.Folder, error) {
-	return h.of(n.Host).DataFolder(ctx, n)
+// CoreData implements cluster.Host.
+func (h *Hosts) CoreData(ctx context.Context, n cluster.Node) (cluster.CoreData, error) {
+	return h.of(n.Host).CoreData(ctx, n)
 }
 
 // Facts implements cluster.Machine.

@@ -289,19 +289,42 @@ func playBadDisk(dir string) {
 	_ = json.NewEncoder(os.Stdout).Encode(saw)
 }
 
+// What a core would start from: its Mnesia folder, the write-ahead log, the log.
+func TestCoreData(t *testing.T) {
+	dir := t.TempDir()
+	n := node(dir)
+	got, err := NewLocal(nil).CoreData(t.Context(), n)
+	if err != nil || got.Mnesia.Exists || got.WAL.Exists || got.Log.Exists || time.Since(got.Clock) > time.Minute {
+		t.Fatalf("nothing there: %+v, %v", got, err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "data/wal"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "data/wal/shard_1.wal"), "1234")
+	write(t, filepath.Join(dir, "edge1.log"), "12")
+	got, err = NewLocal(nil).CoreData(t.Context(), n)
+	if err != nil || got.WAL.Files != 1 || got.WAL.Bytes != 4 || !got.Log.Exists || got.Log.Bytes != 2 || got.Log.Newest.IsZero() {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	n.Log = "../x"
+	if _, err := NewLocal(nil).CoreData(t.Context(), n); actions.CodeOf(err) != CodeBadValue {
+		t.Fatal(err)
+	}
+}
+
 func TestDataFolder(t *testing.T) {
 	dir := t.TempDir()
 	l := NewLocal(nil)
 	n := node(dir)
 	path := filepath.Join(dir, "Mnesia.iris_edge1@h1")
-	got, err := l.DataFolder(t.Context(), n)
+	got, err := l.dataFolder(t.Context(), n)
 	if err != nil || got != (cluster.Folder{Path: path}) {
 		t.Fatalf("missing: %+v, %v", got, err)
 	}
 	if err := os.Mkdir(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	got, err = l.DataFolder(t.Context(), n)
+	got, err = l.dataFolder(t.Context(), n)
 	if err != nil || got != (cluster.Folder{Path: path, Exists: true}) {
 		t.Fatalf("empty: %+v, %v", got, err)
 	}
@@ -313,7 +336,7 @@ func TestDataFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err = l.DataFolder(t.Context(), n)
+	got, err = l.dataFolder(t.Context(), n)
 	if err != nil || got.Files != 2 || got.Bytes != 8 || !got.Newest.Equal(newest) {
 		t.Fatalf("filled: %+v, %v", got, err)
 	}
@@ -321,11 +344,11 @@ func TestDataFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, path, "not a folder")
-	if _, err := l.DataFolder(t.Context(), n); actions.CodeOf(err) != CodeBadValue {
+	if _, err := l.dataFolder(t.Context(), n); actions.CodeOf(err) != CodeBadValue {
 		t.Fatal(err)
 	}
 	n.Host = "h2"
-	if _, err := l.DataFolder(t.Context(), n); actions.CodeOf(err) != actions.CodeNotHere {
+	if _, err := l.dataFolder(t.Context(), n); actions.CodeOf(err) != actions.CodeNotHere {
 		t.Fatal(err)
 	}
 }

@@ -136,7 +136,7 @@ func TestProcessRefusesOddNodes(t *testing.T) {
 		if _, _, err := NewLocal(nil).Process(t.Context(), n); actions.CodeOf(err) != CodeBadValue {
 			t.Errorf("%q: %v", name, err)
 		}
-		if _, err := NewLocal(nil).DataFolder(t.Context(), n); actions.CodeOf(err) != CodeBadValue {
+		if _, err := NewLocal(nil).dataFolder(t.Context(), n); actions.CodeOf(err) != CodeBadValue {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

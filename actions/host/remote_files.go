@@ -229,15 +229,70 @@ func (r *Remote) realPath(ctx context.Context, file string) (string, error) {
 	return strings.TrimSuffix(string(a.out), "\n"), nil
 }
 
-// DataFolder implements cluster.Host, as Local does.
-func (r *Remote) DataFolder(ctx context.Context, n cluster.Node) (cluster.Folder, error) {
+// CoreData implements cluster.Host, as Local does. The host's own clock is asked,
+// so that ages can be compared between hosts whose clocks differ.
+func (r *Remote) CoreData(ctx context.Context, n cluster.Node) (cluster.CoreData, error) {
+	var d cluster.CoreData
+	var err error
+	if d.Mnesia, err = r.dataFolder(ctx, n); err != nil {
+		return cluster.CoreData{}, err
+	}
+	if d.WAL, err = r.folderAt(ctx, path.Join(n.Dir, walFolder)); err != nil {
+		return cluster.CoreData{}, err
+	}
+	if !filepath.IsLocal(n.Log) {
+		return cluster.CoreData{}, actions.Errorf(CodeBadValue, "%s is not the name of a log inside %s.", quote(n.Log), n.Dir)
+	}
+	d.Log.Path = path.Join(n.Dir, n.Log)
+	if d.Log, err = r.fileAt(ctx, d.Log.Path); err != nil {
+		return cluster.CoreData{}, err
+	}
+	a, err := r.look(ctx, "date", "--iso-8601=ns")
+	if err != nil {
+		return cluster.CoreData{}, err
+	}
+	text := strings.Replace(strings.TrimSpace(string(a.out)), ",", ".", 1)
+	if d.Clock, err = time.Parse("2006-01-02T15:04:05.999999999-07:00", text); err != nil || a.exit != 0 {
+		return cluster.CoreData{}, actions.Errorf(CodeFailed, "What date prints on %s cannot be read: %s", r.login, quote(string(a.out)))
+	}
+	return d, nil
+}
+
+// fileAt describes a file that may be missing.
+func (r *Remote) fileAt(ctx context.Context, file string) (cluster.Folder, error) {
+	f := cluster.Folder{Path: file}
+	if _, err := r.stat(ctx, file); missing(err) {
+		return f, nil
+	} else if err != nil {
+		return f, err
+	}
+	a, err := r.look(ctx, "ls", "-l", "-d", "-L", "-n", "-b", "--time-style=full-iso", file)
+	if err != nil {
+		return f, err
+	}
+	if a.exit != 0 {
+		return f, r.failed(a, file+" cannot be looked at")
+	}
+	if size, at, ok := listedFile(string(a.out)); ok {
+		f.Exists, f.Files, f.Bytes, f.Newest = true, 1, size, at
+	}
+	return f, nil
+}
+
+// dataFolder is the node's Mnesia folder, as Local's.
+func (r *Remote) dataFolder(ctx context.Context, n cluster.Node) (cluster.Folder, error) {
 	if err := r.folder(n); err != nil {
 		return cluster.Folder{}, err
 	}
 	if err := checkName(n); err != nil {
 		return cluster.Folder{}, err
 	}
-	folder := cluster.Folder{Path: path.Join(n.Dir, "Mnesia."+n.Name)}
+	return r.folderAt(ctx, path.Join(n.Dir, "Mnesia."+n.Name))
+}
+
+// folderAt describes a folder that may be missing.
+func (r *Remote) folderAt(ctx context.Context, dir string) (cluster.Folder, error) {
+	folder := cluster.Folder{Path: dir}
 	info, err := r.stat(ctx, folder.Path)
 	switch {
 	case missing(err):

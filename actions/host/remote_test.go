@@ -171,16 +171,26 @@ func TestRemoteSeesWhatLocalSees(t *testing.T) {
 	data := filepath.Join(dir, "Mnesia.iris_edge1@h1")
 	same := func(what string) {
 		t.Helper()
-		want, err := l.DataFolder(ctx, node(dir))
+		want, err := l.CoreData(ctx, node(dir))
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.DataFolder(ctx, there(dir))
+		got, err := r.CoreData(ctx, there(dir))
+		if d := got.Clock.Sub(want.Clock); d < -time.Minute || d > time.Minute {
+			t.Errorf("%s: the host's clock is off by %s", what, d)
+		}
+		want.Clock, got.Clock = time.Time{}, time.Time{}
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%s: %s, %v", what, diff, err)
 		}
 	}
 	same("missing")
+	if err := os.MkdirAll(filepath.Join(dir, "data/wal"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "data/wal/shard_1.wal"), "1234")
+	write(t, filepath.Join(dir, "edge1.log"), "12")
+	same("logs only")
 	elsewhere := t.TempDir()
 	if err := os.Symlink(elsewhere, data); err != nil {
 		t.Fatal(err)
@@ -257,7 +267,7 @@ func TestRemoteFailures(t *testing.T) {
 		"dry run": func(n cluster.Node) error { _, err := r.MakeDryRun(ctx, n); return err },
 		"tail":    func(n cluster.Node) error { _, err := r.LogTail(ctx, n, 5); return err },
 		"archive": func(n cluster.Node) error { _, err := r.ArchiveLog(ctx, n, three); return err },
-		"data":    func(n cluster.Node) error { _, err := r.DataFolder(ctx, n); return err },
+		"data":    func(n cluster.Node) error { _, err := r.CoreData(ctx, n); return err },
 	}
 	tests := []struct {
 		name, do, makefile string
@@ -363,7 +373,7 @@ func TestHostileWordsAreRefusedBeforeConnecting(t *testing.T) {
 		_, tail := r.LogTail(ctx, n, 5)
 		_, archive := r.ArchiveLog(ctx, n, three)
 		_, _, process := r.Process(ctx, n)
-		_, data := r.DataFolder(ctx, n)
+		_, data := r.CoreData(ctx, n)
 		_, facts := r.Facts(ctx, n)
 		refused(fmt.Sprintf("folder %.20q", bad), n, append(making(n), tail, archive, process, data, facts)...)
 
@@ -376,7 +386,7 @@ func TestHostileWordsAreRefusedBeforeConnecting(t *testing.T) {
 		n = there("/srv/iris")
 		n.Name = bad + "@h1"
 		_, _, process = r.Process(ctx, n)
-		_, data = r.DataFolder(ctx, n)
+		_, data = r.CoreData(ctx, n)
 		refused(fmt.Sprintf("name %.20q", bad), n, process, data)
 	}
 	n := there("/srv/iris")

@@ -1,0 +1,108 @@
+package cluster_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"irisops/actions"
+	"irisops/actions/cluster"
+	"irisops/actions/edge"
+	"irisops/actions/erlang/epmd"
+	"irisops/actions/erlang/term"
+	"irisops/actions/host"
+	"irisops/actions/lab"
+)
+
+// The last writer started second is refused, and the right order loses nothing:
+// core stops, core2 takes a write and stops.
+func TestCoresOnRealNodes(t *testing.T) {
+	f := newFieldOf(t, lab.Options{Cores: 2, Edges: 1})
+	f.c = cluster.New(f.spec, f.link, host.NewLocal(epmd.Names, lab.Cookie), edge.NewProber(nil), cluster.Options{
+		Apart: 100 * time.Millisecond, Survey: patience}) // so that the test does not wait until they are 5 s apart
+	core, core2 := f.node("core"), f.node("core2")
+	store := func(n string, what string) {
+		t.Helper()
+		for i := range 20 {
+			if _, err := f.link.Call(t.Context(), n, "iris_core", "store_offline_durable", []byte("bob"), fmt.Appendf(nil, "%s %d", what, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := f.link.Call(t.Context(), n, "iris_durable_batcher", "force_flush"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := func(n string) int64 {
+		t.Helper()
+		reply, err := f.link.Call(t.Context(), n, "mnesia", "table_info", term.Atom("offline_msg"), term.Atom("size"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, _ := term.AsInt(reply)
+		return size
+	}
+	store(core.Name, "on both")
+	f.act(f.c, "stop", "core", actions.Do)
+	store(core2.Name, "on core2 only")
+	f.act(f.c, "stop", "core2", actions.Harm)
+
+	refused := func(args actions.Args, code, says string) {
+		t.Helper()
+		for _, a := range f.c.Actions() {
+			if a.Name != "start" {
+				continue
+			}
+			_, err := a.Plan(t.Context(), actions.Request{Args: args, By: "operator"})
+			if actions.CodeOf(err) != code || !strings.Contains(err.Error(), says) {
+				t.Errorf("%v: [%s] %v", args, actions.CodeOf(err), err)
+			}
+			t.Log(err)
+		}
+	}
+	// By age: core stopped first.
+	refused(actions.Args{"target": "core"}, "core-order", "core2 wrote")
+	if pid := f.pid("core"); pid != 0 {
+		t.Fatalf("core was started: pid %d", pid)
+	}
+
+	// By Mnesia's own word: core was started by hand, and has not seen core2 go.
+	// After 30 s IRIS loads the tables by force; here that is done at once.
+	f.make(core)
+	f.eventually("core loads its tables alone", func() bool {
+		loaded := 0
+		for _, table := range []term.Atom{"offline_msg", "user_meta", "user_status", "revoked_tokens", "dedup_log"} {
+			if reply, err := f.link.Call(t.Context(), core.Name, "mnesia", "force_load_table", table); err == nil && reply == term.Atom("yes") {
+				loaded++
+			}
+		}
+		return loaded == 5
+	})
+	if n := stored(core.Name); n != 20 {
+		t.Errorf("%d messages on the core that stopped first", n)
+	}
+	refused(actions.Args{"target": "core2"}, "core-order", "its Mnesia has not seen core2 stop")
+
+	// The right order, from there: the older one stops again, and a person says
+	// whose data are the right ones; by now core has written last.
+	f.must(f.lab.Kill(t.Context(), "core"))
+	f.actWith(f.c, "start", actions.Args{"target": "cores", "first": "core2"}, actions.Harm)
+	all := func() {
+		t.Helper()
+		for _, n := range []string{core.Name, core2.Name} {
+			if got := stored(n); got != 40 {
+				t.Errorf("%s has %d of 40 messages", n, got)
+			}
+		}
+	}
+	all()
+
+	// A core whose folder is gone.
+	f.act(f.c, "stop", "core2", actions.Do)
+	f.hide(core2, func() {
+		refused(actions.Args{"target": "core2"}, "no-data", "core2 has no Mnesia folder")
+	})
+	// The one that stopped first may go second: core has seen it go.
+	f.act(f.c, "start", "core2", actions.Do)
+	all()
+}

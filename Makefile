@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser clean
+.PHONY: all build run test lint bench erlang cc sshd browser promtool clean
 
 all: build
 
@@ -19,7 +19,7 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-test: erlang cc sshd browser
+test: erlang cc sshd browser promtool
 	$(GO) test -race -timeout 14m ./...
 
 lint:
@@ -48,6 +48,10 @@ sshd:
 browser:
 	@.ci/install chromium:chromium
 	@.ci/npm axe-core@4.14.1
+
+# Prometheus's own checker of rules and figures, unpacked as sshd is.
+promtool:
+	@.ci/unpack prometheus
 
 clean:
 	rm -rf bin build

@@ -135,6 +135,25 @@ func pageRow(p pager.Page) (bucket, []byte) {
 	return bucket{}, nil
 }
 
+// PendingPages says how many pages are queued or under way, and when the oldest
+// of those queued was queued; zero if none is.
+func (db *DB) PendingPages() (n int, oldest time.Time, err error) {
+	err = db.view(func(t *tx) error {
+		queued := func(key, _ []byte) error {
+			n++
+			if at := keyTime(key[8:16]); oldest.IsZero() || at.Before(oldest) {
+				oldest = at
+			}
+			return nil
+		}
+		if err := t.walk(bOutbox, nil, queued); err != nil {
+			return err
+		}
+		return t.walk(bSending, nil, func(_, _ []byte) error { n++; return nil })
+	})
+	return n, oldest, err
+}
+
 // DuePages are the queued pages that may be sent at now, in sending order, at
 // most limit (0: all). One that cannot be read does not hold up the others: then
 // there is an error and a list.

@@ -46,6 +46,16 @@ func TestOutboxOrder(t *testing.T) {
 	if diff := cmp.Diff(want[:2], keys(value(db.DuePages(t0.Add(time.Minute), 2))(t))); diff != "" {
 		t.Errorf("at most two: %s", diff)
 	}
+	n, oldest, err := db.PendingPages()
+	if err != nil || n != 5 || !oldest.Equal(t0) {
+		t.Errorf("%d pages are pending, the oldest since %s, %v", n, oldest, err)
+	}
+	sending := page("sending", t0.Add(-time.Hour))
+	sending.State = pager.Sending
+	commitPages(t, db, sending)
+	if n, oldest, err = db.PendingPages(); err != nil || n != 6 || !oldest.Equal(t0) {
+		t.Errorf("with one under way %d pages are pending, the oldest queued since %s, %v", n, oldest, err)
+	}
 	audited(t, db, t0)
 }
 

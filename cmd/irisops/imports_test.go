@@ -47,6 +47,7 @@ var houses = map[string]string{
 	"bot/slack":           "adapter",
 	"bot/web":             "adapter",
 	"bot/web/board":       "adapter",
+	"bot/web/metrics":     "adapter",
 	"store":               "adapter",
 
 	"actions/lab/labtest": "fake",

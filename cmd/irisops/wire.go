@@ -91,6 +91,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if a.bot, err = bot.New(options); err != nil {
 		return a, err
 	}
+	a.showMetrics(db, log)
 	if err := a.showBoard(cfg, clusters, db, log); err != nil {
 		return a, err
 	}

@@ -27,6 +27,7 @@ import (
 	"irisops/bot/incident"
 	"irisops/bot/oncall"
 	"irisops/bot/pager"
+	"irisops/bot/schedule"
 )
 
 // Store keeps what must survive. Every write is durable when it returns.
@@ -54,6 +55,9 @@ type Store interface {
 	BeginMaintenance(ctx context.Context, m change.Maintenance) error
 	EndMaintenance(ctx context.Context, cluster string, begun time.Time) error
 	Maintenance() ([]change.Maintenance, error)
+
+	Schedules() ([]schedule.State, error)
+	AmendSchedule(ctx context.Context, name string, change func(*schedule.State) bool) error
 
 	// RecoverPages requeues the pages that were being sent when the bot died,
 	// marked as possible duplicates.
@@ -85,7 +89,10 @@ type Options struct {
 	// the Policy has roles for them. Nil: nobody is in any.
 	Groups func(ctx context.Context, caller string) []string
 	Zone   *time.Location // people's hours
-	Log    *slog.Logger
+	// Schedules are what is done by the calendar, and Calendar when it is not.
+	Schedules []Scheduled
+	Calendar  Calendar
+	Log       *slog.Logger
 }
 
 // Bot is the conversation. Make one with New; Start it; Stop it.
@@ -97,6 +104,7 @@ type Bot struct {
 	engine   *runbook.Engine
 	loop     *escalation.Loop
 	drain    *pager.Drain
+	calendar *schedule.Loop
 	starters starters
 	parents  sync.Mutex // one at a time brings a parent up to date
 	looks    sync.Map   // run number -> looking
@@ -126,6 +134,9 @@ func New(o Options) (*Bot, error) {
 	b := &Bot{Options: o, log: o.Log, joined: o.Rooms}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.makeTable(); err != nil {
+		return nil, err
+	}
+	if err := b.makeSchedules(); err != nil {
 		return nil, err
 	}
 	b.makeClocks()

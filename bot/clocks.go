@@ -47,6 +47,7 @@ func (b *Bot) startClocks() {
 	b.background("pager", b.drain.Run)
 	b.background("expiry", b.expireRequests)
 	b.background("maintenance", b.endMaintenance)
+	b.background("schedules", b.calendar.Run)
 }
 
 // kick wakes the loops after a commit that may have armed or queued something.

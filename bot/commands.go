@@ -25,7 +25,7 @@ func TableOf(list []actions.Action) (*command.Table, error) {
 func tableOf(list []actions.Action) (*command.Table, map[string]handler, error) {
 	handlers := map[string]handler{}
 	var specs []command.Spec
-	for _, w := range slices.Concat(words, incidentWords, maintenanceWords) {
+	for _, w := range slices.Concat(words, incidentWords, maintenanceWords, scheduleWords) {
 		specs = append(specs, w.Spec)
 		handlers[w.Spec.Words] = w.run
 	}
@@ -60,7 +60,7 @@ const (
 )
 
 // groups in the order of help.
-var groups = []string{incids, looks, acts, agrees, oneself}
+var groups = []string{incids, looks, acts, agrees, calendars, oneself}
 
 // words are the commands that need no action of the cluster.
 var words = []word{

@@ -23,6 +23,7 @@ import (
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
 	"irisops/bot/oncall"
+	"irisops/bot/schedule"
 	"irisops/store"
 )
 
@@ -103,6 +104,30 @@ type stage struct {
 	cluster  *fakeCluster
 	db       *store.DB
 	bot      *bot.Bot
+	calendar bool // it has schedules
+}
+
+// schedules are one of each kind: what needs no second person, what does, what
+// only looks, and a chore.
+func (s *stage) schedules() []bot.Scheduled {
+	if !s.calendar {
+		return nil
+	}
+	entry := func(name, cron, words, what string, hold schedule.Hold) bot.Scheduled {
+		when, err := schedule.Parse(cron, 0, time.UTC)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return bot.Scheduled{Entry: schedule.Entry{Name: name, What: what, Words: words, When: when, Late: time.Hour, Hold: hold}}
+	}
+	tidy := entry("tidy", "0 4 * * *", "", "forget what is old", schedule.Hold{})
+	tidy.Chore = func(context.Context) error { s.terminal.Narrate("tidied"); return nil }
+	return []bot.Scheduled{
+		entry("renew", "0 3 * * *", "restart edge2", "restart edge2 every night", schedule.Hold{Incident: true, DeployLock: true, Maintenance: true}),
+		entry("renew-core", "0 5 * * *", "stop core", "stop the core", schedule.Hold{Incident: true}),
+		entry("health", "0 9 * * *", "report health", "daily health report", schedule.Hold{}),
+		tidy,
+	}
 }
 
 func newStage(t *testing.T) *stage {
@@ -128,6 +153,8 @@ func (s *stage) start() {
 		},
 		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary}},
 		Rooms:    []bot.Room{s.terminal},
+
+		Schedules: s.schedules(), Calendar: bot.Calendar{DeployLock: s.path + ".deploying"},
 	})
 	if err != nil {
 		s.t.Fatal(err)
@@ -168,6 +195,18 @@ func (s *stage) direct(words []string) {
 		<-time.After(d) // fake time
 		s.terminal.Narrate("irisops was off for " + words[1])
 		s.start()
+	case "calendar":
+		s.calendar = true
+		s.stop()
+		s.start()
+	case "deploy":
+		if err := os.WriteFile(s.path+".deploying", nil, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	case "deployed":
+		if err := os.Remove(s.path + ".deploying"); err != nil {
+			s.t.Fatal(err)
+		}
 	case "restart":
 		s.stop()
 		s.terminal.Narrate("irisops is restarted")

@@ -179,12 +179,23 @@ func (c *call) replyIn(incident string, m message.Message) {
 
 // post publishes p as an answer to the delivery.
 func (c *call) post(p Post) {
-	p.Answers = c.d.ID
+	p = answering(c.d, p)
 	if c.aside != nil {
 		c.aside(p)
 		return
 	}
 	c.publish(c.ctx, p)
+}
+
+// answering is the post as the answer to the delivery. What irisops said to
+// itself by the calendar is answered to everybody.
+func answering(d inbox.Delivery, p Post) Post {
+	if d.Via == viaSchedule {
+		p.Key, p.Private = strings.Replace(p.Key, "reply/schedule/", "schedule/", 1), false
+		return p
+	}
+	p.Answers = d.ID
+	return p
 }
 
 // later runs long work that the outcome waits for. It ends with the bot, not

@@ -233,7 +233,7 @@ func (b *Bot) answerUnanswered(ctx context.Context) error {
 			again = append(again, d)
 			continue
 		}
-		b.publish(ctx, Post{Key: "reply/" + d.ID, Incident: d.Incident, Answers: d.ID, Message: m})
+		b.publish(ctx, answering(d, Post{Key: "reply/" + d.ID, Incident: d.Incident, Message: m}))
 		if err := b.Store.Answer(ctx, d.ID, nowUTC()); err != nil {
 			return err
 		}

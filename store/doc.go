@@ -1,7 +1,7 @@
 // Package store keeps what irisops must not forget: incidents with their
 // timelines and timers, pages, runs of actions, what arrived, what is said in
-// Slack, the last healthy diagnoses, and the halt. It owns one bbolt file and is
-// the only package that knows bbolt.
+// Slack, the last healthy diagnoses, schedules, drills, and the halt. It owns one
+// bbolt file and is the only package that knows bbolt.
 //
 // Every change is one fsynced transaction: the incident, its timeline entries,
 // its timer and its pages are all there, or none is. Changes that arrive
@@ -44,6 +44,9 @@
 //	└── shown/      channel " " ts      key     of the post that stands there
 //	diagnoses
 //	└── healthy/    cluster " " mode    diagnosis record, the last that found no trouble
+//	practice
+//	├── schedules/  name                schedule record
+//	└── drills/     number of its run   drill record
 //
 // A record is JSON with a version of its own; fields are only ever added. Every
 // value starts with a checksum of its bucket, key and content (see row.go).

@@ -18,6 +18,7 @@ var migrations = []migration{
 	{"the first schema", createFirst},
 	{"what is said in Slack", createSlack},
 	{"the last healthy diagnoses", createHealthy},
+	{"what is practised", createPractice},
 }
 
 // layout is every bucket of the newest schema.
@@ -29,6 +30,7 @@ var layout = []bucket{
 	bDeliveries, bUnanswered, bAnswered,
 	bSlackPosts, bSlackPending, bSlackShown,
 	bHealthy,
+	bSchedules, bDrills,
 }
 
 var keySchema = []byte("schema")

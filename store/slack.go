@@ -104,7 +104,7 @@ func (db *DB) AmendPost(ctx context.Context, key string, change func(*outbox.Pos
 		}
 		next := old
 		next.Key = key
-		if !changing(change, &next) {
+		if !amending(change, &next) {
 			return nil
 		}
 		next.Key = key
@@ -126,16 +126,6 @@ func (db *DB) AmendPost(ctx context.Context, key string, change func(*outbox.Pos
 		}
 		return t.put(bSlackShown, shownKey(next.Channel, next.TS), []byte(key))
 	})
-}
-
-// changing calls the caller's function inside of a transaction.
-func changing(change func(*outbox.Post) bool, p *outbox.Post) bool {
-	defer func() {
-		if r := recover(); r != nil {
-			panic(foreign(r))
-		}
-	}()
-	return change(p)
 }
 
 // dropSlackRows removes the index rows of a post as it was.

@@ -117,6 +117,9 @@ stop-paging      tell   -      yes       yes      yes      yes   -    yes    -  
 confirm          tell   -      -         yes      -        -     -    yes    -       -
 approve          tell   -      -         -        yes      -     -    -      -       -
 deny             tell   -      -         yes      yes      -     -    yes    -       -
+schedule@pause   tell   -      -         -        -        yes   -    yes    -       -
+schedule@resume  tell   -      -         -        -        yes   -    yes    -       -
+schedule@run     tell   -      -         -        -        yes   -    yes    -       -
 `)
 	classes := map[string]actions.Class{"see": actions.See, "tell": actions.Tell, "do": actions.Do, "harm": actions.Harm, "class0": 0, "class9": 9}
 	covered := map[string]bool{}
@@ -138,6 +141,35 @@ deny             tell   -      -         yes      yes      -     -    yes    -  
 		if !covered[words] {
 			t.Errorf("%s has a rule and no row in this table", words)
 		}
+	}
+}
+
+// A schedule may say its own words and nothing else, and nobody can pass for one
+// that the config does not have.
+func TestSchedulesMay(t *testing.T) {
+	p := Policy{People: []Person{{ID: "backup", Roles: []Role{Owner}}}, Schedules: map[string]string{"backup": "backup now", "tidy": ""}}
+	who, ok := p.Identify("schedule:backup")
+	if !ok || who.Listed() || who.Account() || who.Schedule() != "backup" || len(who.Roles) != 0 {
+		t.Fatalf("%+v, %v", who, ok)
+	}
+	for _, caller := range []string{"schedule:", "schedule:drill", "schedule:backup now", "demo:schedule:backup", "slack:schedule:backup"} {
+		if p, ok := p.Identify(caller); ok {
+			t.Errorf("%s is %+v", caller, p)
+		}
+	}
+	for words, class := range map[string]actions.Class{"status": actions.See, "help": actions.See, "halt": actions.Tell, "approve": actions.Tell, "confirm": actions.Tell, "stop": actions.Do, "": actions.See} {
+		if d := p.May(who, words, class); d.Allowed {
+			t.Errorf("it may %q: %s", words, d.Why)
+		}
+	}
+	if d := p.May(who, "backup now", actions.Do); !d.Allowed {
+		t.Error(d.Why)
+	}
+	if d := p.May(who, "backup now", 0); d.Allowed {
+		t.Error("a command without a class")
+	}
+	if v := p.Voter(who); v.Approver || v.Person != "schedule:backup" {
+		t.Errorf("%+v", v)
 	}
 }
 

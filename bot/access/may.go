@@ -50,6 +50,12 @@ var byName = map[string]rule{
 	// reach, because it silences the clocks for everyone.
 	"stop-paging": {any: []Role{Responder}, note: "It is refused to no responder, at any time, and recorded."},
 
+	// Schedules run by themselves, in the name of nobody: who answers for the
+	// service says which.
+	"schedule pause":  {any: []Role{Owner}},
+	"schedule resume": {any: []Role{Owner}},
+	"schedule run":    {any: []Role{Owner}, note: "It runs as the schedule itself would, and what needs a second person still does."},
+
 	"confirm": {any: []Role{Operator}, note: "Only for what you asked for yourself, or to go on with what was interrupted."},
 	"approve": {any: []Role{Approver}, listed: true, note: "Never for what you asked for yourself."},
 	"deny":    {any: []Role{Operator, Approver}, note: "An approver denies anything; an operator withdraws what they asked for."},
@@ -60,6 +66,14 @@ var byName = map[string]rule{
 func (p Policy) May(person Person, words string, class actions.Class) Decision {
 	r, known := ruleOf(words, class)
 	d := Decision{Who: p.who(r)}
+	if name := person.Schedule(); name != "" {
+		d.Allowed = known && p.Schedules[name] == words
+		d.Why = fmt.Sprintf("The schedule %s may use `%s`.", name, p.Schedules[name])
+		if !d.Allowed {
+			d.Why = fmt.Sprintf("The schedule %s may use `%s` only, not `%s`.", name, p.Schedules[name], words)
+		}
+		return d
+	}
 	if !known {
 		d.Why = fmt.Sprintf("No rule says who may use `%s`, so nobody may.", words)
 		return d

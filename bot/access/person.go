@@ -2,7 +2,7 @@
 // rules. It is pure; the config fills a Policy, the channels say who their
 // caller is, and everything that is not allowed here is refused.
 //
-// Three kinds of caller are known, told apart by their id:
+// Four kinds of caller are known, told apart by their id:
 //
 //   - a person: an entry under people ("operator"), the same one whatever the
 //     channel. Only people count as a second person.
@@ -11,6 +11,9 @@
 //     second person, because they may be an entry under people in disguise.
 //   - an account ("unix:deploy"): a Unix account that no entry names, root, and
 //     the account irisops itself runs as. It may look.
+//   - a schedule ("schedule:backup"): irisops itself at a time that the config
+//     sets. It may use its one command, confirm what it asked for itself where
+//     that needs no second person, and approve nothing.
 //
 // Anyone else is nobody, and nobody may do anything.
 package access
@@ -66,6 +69,8 @@ const (
 	unixScheme  = "unix"
 	slackScheme = "slack"
 	demoScheme  = "demo"
+
+	scheduleScheme = "schedule"
 )
 
 // Listed says whether p is an entry under people, and so counts as a person.
@@ -73,6 +78,15 @@ func (p Person) Listed() bool { return p.ID != "" && !strings.Contains(p.ID, ":"
 
 // Account says whether p is a Unix account that stands for no person.
 func (p Person) Account() bool { return strings.HasPrefix(p.ID, unixScheme+":") }
+
+// Schedule is the name of the schedule that p is; "" for none.
+func (p Person) Schedule() string {
+	name, ok := strings.CutPrefix(p.ID, scheduleScheme+":")
+	if !ok {
+		return ""
+	}
+	return name
+}
 
 // Has says whether p holds the role, or one that includes it.
 func (p Person) Has(role Role) bool {

@@ -20,6 +20,10 @@ type Policy struct {
 	// whoever can act as the bot could otherwise be anyone.
 	Self []string
 
+	// Schedules are what irisops says by itself at its times: by the name of the
+	// schedule, the command that it may use. Nobody else can be that caller.
+	Schedules map[string]string
+
 	// Demo accepts the callers of the terminal demo, "demo:operator". Nothing
 	// checks who they are, so it is set there only.
 	Demo bool
@@ -48,6 +52,9 @@ func (p Policy) Identify(caller string, groups ...string) (Person, bool) {
 		return p.unix(name), true
 	case slackScheme:
 		return p.slack(name, groups)
+	case scheduleScheme:
+		_, known := p.Schedules[name]
+		return Person{ID: caller}, known
 	case demoScheme:
 		if p.Demo {
 			return p.Person(name)

@@ -37,6 +37,7 @@ var houses = map[string]string{
 	"bot":             "domain",
 	"bot/escalation":  "domain",
 	"bot/pager":       "domain",
+	"bot/schedule":    "domain",
 
 	"actions/edge":        "adapter",
 	"actions/erlang":      "adapter",
@@ -83,6 +84,7 @@ var onlyHere = map[string]string{
 	"github.com/ergo-services/ergo": "actions/erlang",
 	"github.com/slack-go/slack":     "bot/slack",
 	"golang.org/x/crypto":           "actions/host",
+	"github.com/robfig/cron":        "bot/schedule",
 }
 
 const module = "irisops"

@@ -85,6 +85,10 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if err := a.listen(cfg, db, log); err != nil {
 		return a, err
 	}
+	if options.Schedules, err = a.schedules(cfg, served, db, log); err != nil {
+		return a, err
+	}
+	options.Calendar = bot.Calendar{Blackout: cfg.Schedules.Blackout, DeployLock: cfg.Schedules.DeployLock}
 	if err := a.slackRoom(cfg, o, people, db, &options); err != nil {
 		return a, err
 	}
@@ -97,9 +101,6 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	}
 	if a.slack != nil {
 		a.ears = slack.NewListener(a.slack, a.bot)
-	}
-	if err := a.keepHouse(db, cfg.Zone(), log); err != nil {
-		return a, err
 	}
 	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Log: log}
 	return a, nil

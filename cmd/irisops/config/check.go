@@ -35,6 +35,7 @@ func check(c *Config, f *findings, m machine) {
 	k.checkHosts()
 	k.checkClusters()
 	k.checkThresholds()
+	k.checkSchedules()
 }
 
 var (

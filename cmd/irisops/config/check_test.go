@@ -34,7 +34,7 @@ func TestFaults(t *testing.T) {
 		{"key twice", "", "data: /elsewhere", []string{`12: "data" stands here twice, first on line 1. Keep one of them.`}},
 		{"top key unknown", "", "dat: 1\nnonsense: 2", []string{
 			`12: There is no key "dat" at the top of the file. Did you mean data?`,
-			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
+			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks, schedules.`}},
 		{"a misspelt key is not missing as well", "data:", "dta:", []string{`1: There is no key "dta" at the top of the file. Did you mean data?`}},
 		{"listen without a host is all hosts", "", "listen: :8642", nil},
 		{"a token that is none", "", "board: {token_file: /etc/irisops/id_ed25519}", []string{
@@ -84,7 +84,17 @@ func TestFaults(t *testing.T) {
 		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
 		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
-		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks, schedules.`}},
+		{"schedules", "", "schedules: {backup: {cron: \"@every 1h\"}, drill: {cron: off}, health: {cron: \"0 8 * * MON-FRI\"}}", nil},
+		{"schedules that never come", "", "schedules:\n  backup: {cron: 0 0 30 2 *}\n  drill: {week: 1}\n  health: {cron: \"@daily\", week: 6}\n  tidy: {cron: soon}", []string{
+			`13: cron: "0 0 30 2 *" never comes.`,
+			`14: drill has no cron: when it is due, like cron: "0 10 * * TUE", or cron: off`,
+			`15: cron: week is 1 to 5: the first to the fifth of its kind in the month.`,
+			`16: cron: "soon" is no time of cron: expected exactly 5 fields, found 1: [soon]. For example "30 3 * * *" (03:30 every day) or "0 10 * * TUE" (Tuesdays at 10:00).`}},
+		{"a blackout", "", "schedules: {blackout: [24.12.2026], deploy_lock: /lock}", []string{
+			`12: An entry of blackout: "24.12.2026" is no day: write 2026-12-24, or 2026-12-20..2027-01-03.`,
+			`12: deploy_lock: name a file that the deployment makes in a folder of its own, like /run/deploy/lock.`}},
+		{"a schedule misspelt", "", "schedules: {bakup: {cron: off}}", []string{`12: There is no key "bakup" under schedules. Did you mean backup?`}},
 		{"host without ssh", "", "hosts: {h2: {known_hosts: /etc/irisops/none, identity: /etc/irisops/id_ed25519}}", []string{
 			"12: Host h2 has no ssh: the account and the machine, like ops@h2.example.org",
 			"12: known_hosts: none: there is no such file."}},

@@ -31,6 +31,7 @@ type Config struct {
 	Clusters    []Cluster                    `yaml:"clusters"`
 	Hosts       map[string]Host              `yaml:"hosts"`
 	Checks      Checks                       `yaml:"checks"`
+	Schedules   Schedules                    `yaml:"schedules"`
 
 	zone     *time.Location
 	warnings Faults

@@ -18,6 +18,7 @@ import (
 	"irisops/bot/access"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
+	"irisops/bot/schedule"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -134,6 +135,7 @@ func TestExample(t *testing.T) {
 		OnCallRoles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"},
 		Policies:    defaultPolicies(), // the example shows the defaults
 		Checks:      standard(t),
+		Schedules:   exampleSchedules(),
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
 		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
 			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
@@ -150,6 +152,22 @@ func TestExample(t *testing.T) {
 	if c.Zone().String() != "Europe/Paris" {
 		t.Errorf("zone %s", c.Zone())
 	}
+}
+
+func exampleSchedules() Schedules {
+	s := usualSchedules()
+	s.Blackout = []schedule.Days{{First: "2026-12-24", Last: "2026-12-24"}, {First: "2026-12-28", Last: "2027-01-03"}}
+	s.DeployLock = "/run/deploy/lock"
+	return s
+}
+
+func usualSchedules() Schedules {
+	var s Schedules
+	for _, u := range schedule.Usuals() {
+		entry, _ := s.of(u.Name)
+		*entry = Schedule{u.Cron, u.Week}
+	}
+	return s
 }
 
 // The example says which values are the defaults. A file without them is read

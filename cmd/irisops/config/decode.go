@@ -30,6 +30,9 @@ var place = map[reflect.Type]string{
 	reflect.TypeFor[Node]():    "in a node",
 	reflect.TypeFor[Host]():    "in a host",
 	reflect.TypeFor[Checks]():  "under checks",
+
+	reflect.TypeFor[Schedules](): "under schedules",
+	reflect.TypeFor[Schedule]():  "in a schedule",
 }
 
 var (

@@ -102,6 +102,13 @@ type Plan struct {
 	Targets []string // what it locks while it runs: "main/edge1"
 	Preview []string // exactly what will run, line by line, warnings first
 	Steps   []Step
+
+	// Bound is what working the plan out has settled beside what was typed, such
+	// as the name of an export or how much was there. It is kept with the request
+	// and agreed to, and stands in Request.Args whenever the plan is worked out
+	// again: there the action finds its export again, or sees that what was agreed
+	// to is not there any more. Nobody can type it.
+	Bound Args
 }
 
 // Step is one step of a plan.

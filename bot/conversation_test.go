@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ var update = flag.Bool("update", false, "write the transcripts as they are said 
 //	operator: status    is typed by that person
 //	@ wait 15m          lets time pass
 //	@ down edge1        kills a node of the fake cluster; also: up, silent
+//	@ mail alice 3      lets so many messages wait for a user
 //	@ off 20m           stops the bot and starts it again after that time
 //	@ restart           stops the bot and starts it again on the same database
 //	# anything          is a remark
@@ -211,6 +213,13 @@ func (s *stage) direct(words []string) {
 		s.stop()
 		s.terminal.Narrate("irisops is restarted")
 		s.start()
+	case "mail":
+		n, err := strconv.Atoi(words[2])
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.cluster.mail(words[1], n)
+		s.terminal.Narrate(words[2] + " messages wait for " + words[1])
 	case "up", "down", "silent":
 		s.cluster.set(words[1], words[0])
 		s.terminal.Narrate(words[1] + " is " + words[0])
@@ -221,19 +230,41 @@ func (s *stage) direct(words []string) {
 
 // fakeCluster is one core and two edges whose state the script sets.
 type fakeCluster struct {
-	mu    sync.Mutex
-	state map[string]string
-	order []string
+	mu      sync.Mutex
+	state   map[string]string
+	order   []string
+	waiting map[string]int
 }
 
 func newFakeCluster() *fakeCluster {
-	return &fakeCluster{order: []string{"core", "edge1", "edge2"}, state: map[string]string{"core": "up", "edge1": "up", "edge2": "up"}}
+	return &fakeCluster{waiting: map[string]int{}, order: []string{"core", "edge1", "edge2"}, state: map[string]string{"core": "up", "edge1": "up", "edge2": "up"}}
 }
 
 func (f *fakeCluster) set(node, state string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state[node] = state
+}
+
+func (f *fakeCluster) mail(user string, n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.waiting[user] = n
+}
+
+// clear binds how much there was to what is agreed to.
+func (f *fakeCluster) clear(_ context.Context, req actions.Request) (actions.Plan, error) {
+	f.mu.Lock()
+	n := strconv.Itoa(f.waiting[req.Args["user"]])
+	f.mu.Unlock()
+	if was := req.Args["records"]; was != "" && was != n {
+		return actions.Plan{}, &actions.Error{Code: "changed", Text: fmt.Sprintf("The messages of %s have changed: then %s, now %s. Nothing was done.", req.Args["user"], was, n), Hint: "Ask once more."}
+	}
+	return actions.Plan{Title: "Clear " + n + " records of " + req.Args["user"], Class: actions.Harm, Why: "it deletes messages", Targets: []string{"main/core"},
+		Bound: actions.Args{"records": n}, Steps: []actions.Step{{Name: "delete", Describe: n + " records", Perform: func(context.Context) (string, error) {
+			f.mail(req.Args["user"], 0)
+			return "deleted " + n, nil
+		}}}}, nil
 }
 
 func (f *fakeCluster) not(state string) []string {
@@ -275,6 +306,7 @@ func (f *fakeCluster) actions() []actions.Action {
 			return actions.Result{Level: actions.OK, Headline: "2 of 2 edges let clients in and deliver"}, nil
 		}},
 		{Name: "restart", Summary: "stop and start", Example: "restart edge1", Params: []actions.Param{target}, Plan: f.plan("Restart", "up")},
+		{Name: "messages clear", Summary: "delete", Example: "messages clear alice", Params: []actions.Param{{Name: "user", Kind: actions.Word, Doc: "a user", Example: "alice"}}, Plan: f.clear},
 		{Name: "stop", Summary: "stop", Example: "stop edge1", Params: []actions.Param{target}, Plan: f.plan("Stop", "down")},
 	}
 }

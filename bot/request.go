@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ func acting(action string) handler {
 		if err != nil {
 			return err
 		}
+		maps.Copy(req.Args, plan.Bound)
 		run := runbook.Run{
 			Action: action, Args: req.Args, Cluster: cluster.Name, Incident: req.Incident, By: c.who.ID, Asked: c.now,
 			Title: plan.Title, Class: plan.Class, Why: plan.Why, Targets: plan.Targets, Preview: plan.Preview,
@@ -212,7 +214,7 @@ func (c *call) settleAndRun(run runbook.Run) error {
 	digest := runbook.Digest(run.Cluster, run.Action, run.Args, plan)
 	settled, err := run.Approval.Agree(c.voter(), digest, nowUTC())
 	if err != nil {
-		return c.notSettled(run, err)
+		return c.notSettled(run, err, plan)
 	}
 	// The agreement and the start are one commit of the engine's: there is no
 	// moment in which a crash leaves an agreed run that nobody runs.
@@ -286,7 +288,7 @@ func deny(c *call) error {
 	}
 	settled, err := run.Approval.Deny(c.voter(), c.args["reason"], nowUTC())
 	if err != nil {
-		return c.notSettled(run, err)
+		return c.notSettled(run, err, actions.Plan{})
 	}
 	run.Approval, run.State, run.Ended = settled, runbook.Dropped, settled.At
 	text := run.ID() + " denied: " + run.Title
@@ -302,7 +304,7 @@ func deny(c *call) error {
 
 func (c *call) giveUp(run runbook.Run) error {
 	if v := c.voter(); v.Person != run.By && !v.Approver {
-		return c.notSettled(run, approval.ErrNotApprover)
+		return c.notSettled(run, approval.ErrNotApprover, actions.Plan{})
 	}
 	c.stopLooking(run.Number)
 	run, err := runbook.GiveUp(run, c.who.ID, c.args["reason"], nowUTC())
@@ -317,8 +319,9 @@ func (c *call) giveUp(run runbook.Run) error {
 	return nil
 }
 
-// notSettled says why a vote does not count, and who could.
-func (c *call) notSettled(run runbook.Run, err error) error {
+// notSettled says why a vote does not count, and who could. plan is what would
+// run now.
+func (c *call) notSettled(run runbook.Run, err error, plan actions.Plan) error {
 	e := &actions.Error{Code: "not-settled", Text: fmt.Sprintf("%s: %s.", run.ID(), err), Err: err}
 	switch {
 	case errors.Is(err, approval.ErrSelf), errors.Is(err, approval.ErrNotApprover):
@@ -326,6 +329,7 @@ func (c *call) notSettled(run runbook.Run, err error) error {
 	case errors.Is(err, approval.ErrNotRequester):
 		e.Hint = fmt.Sprintf("%s confirms it, or you ask for the same yourself.", run.By)
 	case errors.Is(err, approval.ErrChanged):
+		e.Text += " " + runbook.Differs(run, plan)
 		e.Hint = "Look again with `diagnose`, and ask once more."
 	case errors.Is(err, approval.ErrExpired):
 		e.Hint = "Ask once more; the plan is worked out afresh."
@@ -346,7 +350,7 @@ func (b *Bot) planOf(run runbook.Run) (actions.Plan, error) {
 	if !ok || action.Plan == nil {
 		return actions.Plan{}, &actions.Error{Code: "no-action", Text: fmt.Sprintf("This irisops has no action %q any more.", run.Action), Hint: "`deny " + run.ID() + "` ends the request."}
 	}
-	req := actions.Request{Args: run.Args, Incident: run.Incident, By: run.By, Now: nowUTC()}
+	req := actions.Request{Args: maps.Clone(run.Args), Incident: run.Incident, By: run.By, Now: nowUTC()}
 	if run.State == runbook.Uncertain {
 		req.Agreed = run.Class // half of it has happened: plan the same steps whatever is alive
 	}

@@ -90,6 +90,50 @@ const (
 		Buckets = ets:select(offline_msg, [{{'_', {User, '$1'}, '_', '_'}, [{'>=', '$1', First}], ['$1']}]),
 		{length(Buckets), lists:sublist(lists:usort(Buckets), Top)}
 	end().`
+
+	// sealed answers {Records, Bytes, Later, Print, [Binary]} of one key of
+	// offline_msg: how many records there are no newer than Until (-1: all), their
+	// bytes, how many are newer, a fingerprint, and term_to_binary of each from the
+	// one numbered From on, as many as Most bytes hold, one at least. The order is
+	// that of the binaries. A time that is no integer is never newer.
+	sealed expression = `fun() ->
+		process_flag(priority, low),
+		All = mnesia:dirty_read(offline_msg, {User, Bucket}),
+		Old = [term_to_binary(R, [{minor_version, 2}]) || R <- All,
+			Until < 0 orelse not is_integer(element(3, R)) orelse element(3, R) =< Until],
+		Sorted = lists:sort(Old),
+		Take = fun Take([B | Rest], Size, Some) when Some =:= []; Size + byte_size(B) =< Most -> Take(Rest, Size + byte_size(B), [B | Some]);
+			Take(_, _, Some) -> lists:reverse(Some)
+		end,
+		{length(Sorted), lists:sum([byte_size(B) || B <- Sorted]), length(All) - length(Old),
+			erlang:md5(Sorted), Take(lists:nthtail(min(From - 1, length(Sorted)), Sorted), 0, [])}
+	end().`
+
+	// erase deletes records, each by itself and wholly given, so that no other one
+	// goes with them. It answers how many it was given.
+	erase expression = `fun() ->
+		process_flag(priority, low),
+		lists:foreach(fun(B) -> ok = mnesia:dirty_delete_object(binary_to_term(B, [safe])) end, Records),
+		length(Records)
+	end().`
+
+	// handOver sends messages to the process of a connection, and answers whether it
+	// has taken them: a process that answers a system message has been through all
+	// that was in its mailbox before, and one that ended has not.
+	handOver expression = `fun() ->
+		Ref = erlang:monitor(process, Pid),
+		lists:foreach(fun(M) -> Pid ! {deliver_msg, M} end, Messages),
+		Taken = try sys:get_status(Pid, Millis) of _ -> true catch _:_ -> false end,
+		receive {'DOWN', Ref, process, _, _} -> false after 0 -> erlang:demonitor(Ref, [flush]), Taken end
+	end().`
+
+	// putBack writes records. The table is a bag: one that is there already stays
+	// one.
+	putBack expression = `fun() ->
+		process_flag(priority, low),
+		lists:foreach(fun(B) -> ok = mnesia:dirty_write(binary_to_term(B, [safe])) end, Records),
+		length(Records)
+	end().`
 )
 
 // binding is one variable of an expression.

@@ -469,7 +469,7 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"diagnose", "logs", "mesh", "messages show", "messages size", "mnesia", "presence", "presence size", "restart", "start", "stop", "verify"}; !slices.Equal(want, slices.Sorted(maps.Keys(seen))) {
+	if want := []string{"diagnose", "logs", "mesh", "messages clear", "messages export", "messages exports", "messages redeliver", "messages restore", "messages show", "messages size", "mnesia", "presence", "presence size", "restart", "start", "stop", "verify"}; !slices.Equal(want, slices.Sorted(maps.Keys(seen))) {
 		t.Errorf("actions: %v", slices.Sorted(maps.Keys(seen)))
 	}
 }

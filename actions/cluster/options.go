@@ -36,6 +36,8 @@ type Options struct {
 	BadLogin  time.Duration // a login or message is worth a warning: 2 s
 	LogWindow time.Duration // errors in a log count as new for so long: 15 min
 
+	Exports Files // where exports are kept; without it nothing is exported, and so nothing cleared
+
 	Bounds Bounds // from where on the figures of the checks are bad
 
 	Keeper Keeper // keeps the last healthy diagnosis; nil: nothing does

@@ -61,6 +61,21 @@ type Edge interface {
 	RoundTrip(ctx context.Context, addr, from, to string) (login, delivery time.Duration, err error)
 }
 
+// Files is a folder of irisops's own, for what only it may read: exports with
+// people's messages in them. Names are plain file names.
+type Files interface {
+	// Write makes the file, or leaves the one with the same content as it is. When
+	// it returns, the file is whole and on disk, and nobody else may read it. A
+	// file with other content is never replaced.
+	Write(name string, content []byte) error
+	// Read fails with fs.ErrNotExist in the chain where there is no such file.
+	Read(name string) ([]byte, error)
+	// Names are those of all files, in alphabetical order.
+	Names() ([]string, error)
+	// Path is where the file is or would be, for people.
+	Path(name string) string
+}
+
 // Signal is what can be sent to a node's process.
 type Signal string
 

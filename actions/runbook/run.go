@@ -10,6 +10,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"irisops/actions"
@@ -103,4 +105,30 @@ func Digest(cluster, action string, args actions.Args, plan actions.Plan) string
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
+}
+
+// Differs says in a sentence what is not the same in a plan as in what was
+// agreed to.
+func Differs(run Run, plan actions.Plan) string {
+	switch {
+	case run.Title != plan.Title:
+		return fmt.Sprintf("Then: %s. Now: %s.", run.Title, plan.Title)
+	case run.Class != plan.Class:
+		return fmt.Sprintf("Then it was class %s. Now it is %s, because %s.", run.Class, plan.Class, plan.Why)
+	case !slices.Equal(run.Targets, plan.Targets):
+		return fmt.Sprintf("Then it was about %s. Now: %s.", strings.Join(run.Targets, ", "), strings.Join(plan.Targets, ", "))
+	}
+	for i := range max(len(run.Steps), len(plan.Steps)) {
+		was, is := "no such step", "no such step"
+		if i < len(run.Steps) {
+			was = run.Steps[i].Name + ": " + run.Steps[i].Describe
+		}
+		if i < len(plan.Steps) {
+			is = plan.Steps[i].Name + ": " + plan.Steps[i].Describe
+		}
+		if was != is {
+			return fmt.Sprintf("Step %d was %q and is now %q.", i+1, was, is)
+		}
+	}
+	return "The parameters are others."
 }

@@ -43,6 +43,7 @@ var houses = map[string]string{
 	"actions/erlang":      "adapter",
 	"actions/erlang/epmd": "adapter",
 	"actions/host":        "adapter",
+	"actions/keep":        "adapter",
 	"actions/lab":         "adapter",
 	"bot/console":         "adapter",
 	"bot/slack":           "adapter",

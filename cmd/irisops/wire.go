@@ -16,6 +16,7 @@ import (
 	"irisops/actions/erlang"
 	"irisops/actions/erlang/epmd"
 	"irisops/actions/host"
+	"irisops/actions/keep"
 	"irisops/bot"
 	"irisops/bot/console"
 	"irisops/bot/escalation"
@@ -145,6 +146,7 @@ func (a *app) clusters(cfg config.Config, keeper cluster.Keeper, log *slog.Logge
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
 		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
 			Keeper: keeper, Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
+			Exports:  keep.In(filepath.Join(cfg.Data, "exports")),
 			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.Login.Warn, BadLogin: cfg.Checks.Login.Critical,
 			Bounds: cfg.Checks.Bounds(),
 		}))

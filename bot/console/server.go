@@ -29,7 +29,9 @@ type Server struct {
 	Path  string // of the socket
 	Group string // whose members may connect; "" is the group that irisops runs with
 	Bot   Conversation
-	Log   *slog.Logger
+	// Copy writes a copy of the database, after it has told its size. May be nil.
+	Copy func(size func(int64) error, to io.Writer) error
+	Log  *slog.Logger
 
 	listener *net.UnixListener
 	clients  sync.WaitGroup
@@ -155,6 +157,10 @@ func (s *Server) serve(conn *net.UnixConn) {
 	var ask Ask
 	if err := json.Unmarshal(line, &ask); err != nil || ask.ID == "" {
 		c.send(Answer{End: &End{Code: bot.ExitUsage}})
+		return
+	}
+	if ask.Copy {
+		s.copyTo(conn, c, caller)
 		return
 	}
 	c.id = "socket/" + caller + "/" + ask.ID

@@ -34,6 +34,8 @@ type commands struct {
 	Ctl         ctlCommand      `cmd:"" help:"Say something to a running irisops over its socket: irisops ctl status"`
 	Diagnose    diagnoseCommand `cmd:"" help:"Make all checks once, without a running irisops. Exits 2 if anything is critical, else 3 if something is unknown, else 1 on warnings, else 0."`
 	CheckConfig checkCommand    `cmd:"" help:"Read a config and name every fault, with file and line."`
+	BackupDB    backupCommand   `cmd:"" name:"backup-db" help:"Copy irisops's own database to a file, while irisops runs or while it does not."`
+	RestoreDB   restoreCommand  `cmd:"" name:"restore-db" help:"Put such a copy in the database's place. The one that stood there is kept."`
 	Manifest    manifestCommand `cmd:"" help:"Print the manifest of the Slack app, for exactly what works."`
 	Lab         labCommand      `cmd:"" help:"A small cluster of real Erlang nodes, to try things on."`
 	Version     versionCommand  `cmd:"" help:"Print the version."`

@@ -103,7 +103,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if a.slack != nil {
 		a.ears = slack.NewListener(a.slack, a.bot)
 	}
-	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Log: log}
+	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Copy: db.Copy, Log: log}
 	return a, nil
 }
 
@@ -111,7 +111,7 @@ func openStore(cfg config.Config, log *slog.Logger) (*store.DB, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, &actions.Error{Code: "no-data-folder", Text: fmt.Sprintf("The data folder %s cannot be made: %v.", cfg.Data, err), Hint: "Make it, owned by the user that irisops runs as, or set data: to another place.", Err: err}
 	}
-	db, err := store.Open(filepath.Join(cfg.Data, "irisops.db"), store.Options{})
+	db, err := store.Open(databaseOf(cfg), store.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestBackupAndRestoreOfTheDatabase copies it while irisops runs and while it
+// does not, and puts a copy back.
+func TestBackupAndRestoreOfTheDatabase(t *testing.T) {
+	s := newSite(t)
+	hot, cold := filepath.Join(s.dir, "hot.db"), filepath.Join(s.dir, "cold.db")
+	if code, _, errs := s.irisops(t.Context(), "backup-db", "--config", s.config, hot); code != 1 || !strings.Contains(errs, "no database at") {
+		t.Errorf("before there is one: %d %s", code, errs)
+	}
+	stop := s.start()
+	if code, out, errs := s.irisops(t.Context(), "backup-db", "--config", s.config, hot); code != 0 || !strings.Contains(out, "read to the end and whole") {
+		t.Fatalf("while it runs: %d %s %s", code, out, errs)
+	}
+	if code, _, errs := s.irisops(t.Context(), "backup-db", "--config", s.config, hot); code != 1 || !strings.Contains(errs, "is there already") {
+		t.Errorf("over another: %d %s", code, errs)
+	}
+	if info, err := os.Stat(hot); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the copy has mode %v, %v", info.Mode(), err)
+	}
+	if code, _, errs := s.irisops(t.Context(), "restore-db", "--config", s.config, hot); code != 1 || !strings.Contains(errs, "only one irisops can use it") {
+		t.Errorf("restored under a running irisops: %d %s", code, errs)
+	}
+	if code := stop(); code != 0 {
+		t.Fatal(code)
+	}
+	if code, out, errs := s.irisops(t.Context(), "backup-db", "--config", s.config, cold); code != 0 || !strings.Contains(out, "whole") {
+		t.Fatalf("while it does not run: %d %s %s", code, out, errs)
+	}
+	s.write("broken.db", "this is no database")
+	if code, _, errs := s.irisops(t.Context(), "restore-db", "--config", s.config, filepath.Join(s.dir, "broken.db")); code != 1 {
+		t.Errorf("a broken copy: %d %s", code, errs)
+	}
+	code, out, errs := s.irisops(t.Context(), "restore-db", "--config", s.config, hot)
+	if code != 0 || !strings.Contains(out, "is kept: "+s.dir+"/data/irisops.db.before-restore-") {
+		t.Fatalf("restore: %d %s %s", code, out, errs)
+	}
+	if code := s.start()(); code != 0 {
+		t.Errorf("on the restored database it ends with %d", code)
+	}
+}

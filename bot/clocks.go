@@ -67,10 +67,36 @@ func (b *Bot) haltReason() (string, bool) {
 	return fmt.Sprintf("halted by %s: %s", h.By, firstOf(h.Reason, "no reason given")), true
 }
 
-// fired shows what an escalation step has done.
-func (b *Bot) fired(inc incident.Incident, _ []incident.Call) {
+// fired shows what the clocks have done.
+func (b *Bot) fired(inc incident.Incident, calls []incident.Call, lines []incident.Entry) {
 	b.publishParent(b.ctx, inc)
+	for _, e := range lines {
+		switch {
+		case e.Kind == incident.KindReminder:
+			b.remind(inc, e)
+		case e.Kind == incident.KindUnanswered && len(calls) == 0: // else somebody is paged for it
+			b.unanswered(inc, e)
+		}
+	}
 	b.drain.Kick()
+}
+
+func (b *Bot) remind(inc incident.Incident, e incident.Entry) {
+	who := ""
+	if inc.AckedBy != "" {
+		who = " " + inc.AckedBy + " has it."
+	}
+	b.publish(b.ctx, Post{Key: fmt.Sprintf("reminder/%s/%d", inc.ID(), e.Seq), Incident: inc.ID(), Message: message.Message{
+		Level: message.Warn, Title: fmt.Sprintf("%s %s: %s. What is going on?", inc.ID(), inc.Priority, e.Text),
+		Blocks:  []message.Block{{Text: fmt.Sprintf("It is %s.%s `note TEXT` tells the others, and ends this reminder for %s.", inc.State, who, spoken(inc.RemindEvery))}},
+		Buttons: []message.Button{{Label: "Verify", Words: "verify --incident " + inc.ID()}, {Label: "Recovered", Words: "recovered --incident " + inc.ID()}}}})
+}
+
+func (b *Bot) unanswered(inc incident.Incident, e incident.Entry) {
+	b.publish(b.ctx, Post{Key: fmt.Sprintf("unanswered/%s/%d", inc.ID(), e.Seq), Incident: inc.ID(), Message: message.Message{
+		Level: message.Warn, Title: fmt.Sprintf("%s %s: %s: %s", inc.ID(), inc.Priority, e.Text, inc.Title),
+		Blocks:  []message.Block{{Text: "Next page: " + b.nextPage(inc, nowUTC()) + "."}},
+		Buttons: []message.Button{{Label: "Acknowledge", Words: "ack --incident " + inc.ID(), Style: message.Primary}}}})
 }
 
 func (b *Bot) undeliverable(p pager.Page) {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,16 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 	if inc.AckedBy != "" {
 		owner = fmt.Sprintf("%s, since %s", inc.AckedBy, b.clock(inc.AckedAt, now))
 	}
+	if h := inc.Handoff; h != nil {
+		owner += fmt.Sprintf("; %s was asked at %s to take over", h.To, b.clock(h.At, now))
+	}
 	fields = append(fields, message.Field{Name: "Owner", Value: owner})
+	if inc.Commander != "" {
+		fields = append(fields, message.Field{Name: "Commander", Value: inc.Commander})
+	}
+	if inc.Scribe != "" {
+		fields = append(fields, message.Field{Name: "Scribe", Value: inc.Scribe})
+	}
 	if inc.Cause != "" {
 		fields = append(fields, message.Field{Name: "Cause", Value: inc.Cause})
 	}
@@ -83,19 +93,22 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 	if v := inc.Verification; v != nil {
 		fields = append(fields, message.Field{Name: "Last check", Value: fmt.Sprintf("%s at %s", v.Summary, b.clock(v.At, now))})
 	}
-	if policy := b.Policies[inc.Priority]; inc.State == incident.Open && (policy.Respond > 0 || policy.NextBusinessDay) {
-		by := "the next business day"
-		if policy.Respond > 0 {
-			by = b.clock(inc.DeclaredAt.Add(policy.Respond), now)
+	if inc.Waiting() && !inc.AnswerBy.IsZero() {
+		by := b.clock(inc.AnswerBy, now)
+		if !inc.Unanswered.IsZero() {
+			by = "nobody did, by " + by
 		}
 		fields = append(fields, message.Field{Name: "Answer by", Value: by})
 	}
-	if inc.State == incident.Open || inc.State == incident.Acknowledged {
+	if inc.Troubled() {
 		fields = append(fields, message.Field{Name: "Next page", Value: b.nextPage(inc, now)})
 	}
 	switch inc.State {
 	case incident.Acknowledged:
 		m.Level = message.Warn
+	case incident.Mitigated:
+		m.Level = message.Warn
+		fields = append(fields, message.Field{Name: "Mitigated", Value: fmt.Sprintf("%s by %s; the cause is not mended", b.clock(inc.MitigatedAt, now), inc.MitigatedBy)})
 	case incident.Recovered:
 		m.Level = message.OK
 		fields = append(fields, message.Field{Name: "Recovered", Value: fmt.Sprintf("%s by %s, %s after it was declared",
@@ -119,13 +132,13 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 func incidentButtons(inc incident.Incident) []message.Button {
 	in := " --incident " + inc.ID()
 	switch inc.State {
-	case incident.Open:
+	case incident.Open, incident.Reopened:
 		return []message.Button{
 			{Label: "Acknowledge", Words: "ack" + in, Style: message.Primary},
 			{Label: "Diagnose", Words: "diagnose" + in},
 			{Label: "Verify", Words: "verify" + in},
 		}
-	case incident.Acknowledged:
+	case incident.Acknowledged, incident.Mitigated:
 		return []message.Button{
 			{Label: "Diagnose", Words: "diagnose" + in},
 			{Label: "Verify", Words: "verify" + in},
@@ -150,9 +163,15 @@ func (b *Bot) nextPage(inc incident.Incident, now time.Time) string {
 	case ok && !next.Due.After(now):
 		return fmt.Sprintf("%s, due at %s: now", b.holder(next.Role, now), b.clock(next.Due, now))
 	case ok:
-		return fmt.Sprintf("%s at %s (in %s), unless recovered", b.holder(next.Role, now), b.clock(next.Due, now), spoken(next.Due.Sub(now)))
-	case len(inc.Steps) == 0:
+		return fmt.Sprintf("%s at %s (in %s), unless %s", b.holder(next.Role, now), b.clock(next.Due, now), spoken(next.Due.Sub(now)), next.Unless)
+	}
+	current := inc.Current()
+	answered := slices.IndexFunc(current, func(s incident.Step) bool { return !s.Dropped.IsZero() })
+	switch {
+	case len(current) == 0:
 		return fmt.Sprintf("none: the %s policy pages nobody by itself", inc.Priority)
+	case answered >= 0:
+		return "none: " + current[answered].Because
 	}
 	return "none left: every step has paged"
 }

@@ -62,7 +62,7 @@ func (b *Bot) open(ctx context.Context, d Declaration, dedup, delivery string) (
 	inc, existed, err := b.Store.Declare(ctx, dedup, func(number uint64) change.Change {
 		inc, eff := incident.New(number, incident.Declaration{
 			Cluster: d.Cluster, Title: d.Title, Priority: d.Priority, By: d.By, Cause: d.Cause, Drill: d.Drill,
-			Steps: escalation.Arm(d.Priority, b.Policies[d.Priority], now),
+			Clocks: escalation.Clocks(d.Priority, b.Policies[d.Priority], now),
 		}, now)
 		return change.Change{Incident: &inc, Entries: eff.Entries,
 			Pages: b.OnCall.Pages(inc.ID(), eff.Pages, now), Delivery: delivery}

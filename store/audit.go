@@ -70,11 +70,11 @@ func (a *audit) timers() error {
 		if err != nil {
 			return err
 		}
-		step, _ := inc.NextStep()
-		if late := a.now.Sub(step.Due); !armed {
-			a.say("%s has no timer for its next step %s, due at %s.", inc.ID(), step.Name, step.Due.Format(time.RFC3339))
+		at, what := deadline(inc)
+		if late := a.now.Sub(at); !armed {
+			a.say("%s has no timer for its next %s, due at %s.", inc.ID(), what, at.Format(time.RFC3339))
 		} else if late > Overdue {
-			a.say("%s: step %s is overdue by %s and has not fired.", inc.ID(), step.Name, late.Round(time.Second))
+			a.say("%s: %s is overdue by %s and has not fired.", inc.ID(), what, late.Round(time.Second))
 		}
 		return nil
 	})
@@ -88,6 +88,18 @@ func (a *audit) timers() error {
 		}
 		return nil
 	})
+}
+
+// deadline is the next one, and what it is.
+func deadline(inc incident.Incident) (time.Time, string) {
+	at, _ := inc.NextDeadline()
+	if step, ok := inc.NextStep(); ok && step.Due.Equal(at) {
+		return at, "step " + step.Name
+	}
+	if inc.Waiting() && inc.AnswerBy.Equal(at) {
+		return at, "response time"
+	}
+	return at, "reminder"
 }
 
 func (a *audit) dedups() error {

@@ -23,7 +23,7 @@
 //	├── open/       number              incident record
 //	├── resolved/   number              incident record
 //	├── timeline/   number seq          entry record
-//	├── due/        time number         -       when the next step of each armed incident fires
+//	├── due/        time number         -       the next deadline of each incident that has one
 //	└── dedup/      sha256 of the key   number  of the open incident with that key
 //	pages
 //	├── pending/    page key            page record, queued or sending

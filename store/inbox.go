@@ -21,6 +21,16 @@ type deliveryRecord struct {
 	Received   time.Time `json:"received,omitzero"`
 	CarriedOut time.Time `json:"carried_out,omitzero"`
 	Answered   time.Time `json:"answered,omitzero"`
+
+	Pinned *pinnedRecord `json:"pinned,omitempty"`
+}
+
+type pinnedRecord struct {
+	By    string             `json:"by"`
+	At    time.Time          `json:"at,omitzero"`
+	Text  string             `json:"text"`
+	Link  string             `json:"link,omitempty"`
+	Files []attachmentRecord `json:"files,omitempty"`
 }
 
 func recordDelivery(d inbox.Delivery) deliveryRecord {
@@ -32,6 +42,12 @@ func recordDelivery(d inbox.Delivery) deliveryRecord {
 	if !utf8.ValidString(d.Text) {
 		r.Raw = []byte(d.Text)
 	}
+	if p := d.Pinned; p != nil {
+		r.Pinned = &pinnedRecord{By: p.By, At: utc(p.At), Text: p.Text, Link: p.Link}
+		for _, f := range p.Files {
+			r.Pinned.Files = append(r.Pinned.Files, attachmentRecord(f))
+		}
+	}
 	return r
 }
 
@@ -42,6 +58,12 @@ func (r deliveryRecord) delivery() inbox.Delivery {
 	}
 	if r.Raw != nil {
 		d.Text = string(r.Raw)
+	}
+	if p := r.Pinned; p != nil {
+		d.Pinned = &inbox.Pinned{By: p.By, At: p.At, Text: p.Text, Link: p.Link}
+		for _, f := range p.Files {
+			d.Pinned.Files = append(d.Pinned.Files, inbox.File(f))
+		}
 	}
 	return d
 }

@@ -27,6 +27,13 @@ type incidentRecord struct {
 	Drill      bool      `json:"drill,omitempty"`
 	AckedBy    string    `json:"acked_by,omitempty"`
 	AckedAt    time.Time `json:"acked_at,omitzero"`
+	AnsweredAt time.Time `json:"answered_at,omitzero"`
+
+	Handoff     *handoffRecord `json:"handoff,omitempty"`
+	Commander   string         `json:"commander,omitempty"`
+	Scribe      string         `json:"scribe,omitempty"`
+	MitigatedBy string         `json:"mitigated_by,omitempty"`
+	MitigatedAt time.Time      `json:"mitigated_at,omitzero"`
 
 	Verification *verificationRecord `json:"verification,omitempty"`
 
@@ -37,9 +44,33 @@ type incidentRecord struct {
 	ResolvedAt  time.Time `json:"resolved_at,omitzero"`
 	Resolution  string    `json:"resolution,omitempty"`
 
+	MergedInto uint64   `json:"merged_into,omitempty"`
+	Duplicates []uint64 `json:"duplicates,omitempty"`
+	Reopenings int      `json:"reopenings,omitempty"`
+
 	Steps         []escalationRecord `json:"steps,omitempty"`
+	Arming        *armingRecord      `json:"arming,omitempty"`
 	PagingStopped *stopRecord        `json:"paging_stopped,omitempty"`
-	Entries       int                `json:"entries"`
+
+	AnswerBy    time.Time     `json:"answer_by,omitzero"`
+	Unanswered  time.Time     `json:"unanswered,omitzero"`
+	RemindEvery time.Duration `json:"remind_every_ns,omitempty"`
+	RemindAt    time.Time     `json:"remind_at,omitzero"`
+
+	Entries int `json:"entries"`
+}
+
+type handoffRecord struct {
+	By string    `json:"by"`
+	To string    `json:"to"`
+	At time.Time `json:"at,omitzero"`
+}
+
+// armingRecord stands only where the clocks were armed anew.
+type armingRecord struct {
+	Round int       `json:"round"`
+	At    time.Time `json:"at,omitzero"`
+	Why   string    `json:"why"`
 }
 
 type verificationRecord struct {
@@ -49,11 +80,15 @@ type verificationRecord struct {
 }
 
 type escalationRecord struct {
-	Name  string        `json:"name"`
-	After time.Duration `json:"after_ns"`
-	Role  string        `json:"role"`
-	Due   time.Time     `json:"due,omitzero"`
-	Fired time.Time     `json:"fired,omitzero"`
+	Name    string        `json:"name"`
+	After   time.Duration `json:"after_ns"`
+	Role    string        `json:"role"`
+	Unless  string        `json:"unless,omitempty"` // "": recovered
+	Round   int           `json:"round,omitempty"`
+	Due     time.Time     `json:"due,omitzero"`
+	Fired   time.Time     `json:"fired,omitzero"`
+	Dropped time.Time     `json:"dropped,omitzero"`
+	Because string        `json:"because,omitempty"`
 }
 
 type stopRecord struct {
@@ -71,13 +106,24 @@ func recordIncident(i incident.Incident, version uint64, dedup string) incidentR
 		AckedBy: i.AckedBy, AckedAt: utc(i.AckedAt),
 		RecoveredBy: i.RecoveredBy, RecoveredAt: utc(i.RecoveredAt), Forced: i.Forced,
 		ResolvedBy: i.ResolvedBy, ResolvedAt: utc(i.ResolvedAt), Resolution: i.Resolution,
+		AnsweredAt: utc(i.AnsweredAt), Commander: i.Commander, Scribe: i.Scribe,
+		MitigatedBy: i.MitigatedBy, MitigatedAt: utc(i.MitigatedAt),
+		MergedInto: i.MergedInto, Duplicates: i.Duplicates, Reopenings: i.Reopenings,
+		AnswerBy: utc(i.AnswerBy), Unanswered: utc(i.Unanswered), RemindEvery: i.RemindEvery, RemindAt: utc(i.RemindAt),
 		Entries: i.Entries,
 	}
 	if v := i.Verification; v != nil {
 		r.Verification = &verificationRecord{At: utc(v.At), OK: v.OK, Summary: v.Summary}
 	}
 	for _, s := range i.Steps {
-		r.Steps = append(r.Steps, escalationRecord{Name: s.Name, After: s.After, Role: s.Role, Due: utc(s.Due), Fired: utc(s.Fired)})
+		r.Steps = append(r.Steps, escalationRecord{Name: s.Name, After: s.After, Role: s.Role, Unless: string(s.Unless), Round: s.Round,
+			Due: utc(s.Due), Fired: utc(s.Fired), Dropped: utc(s.Dropped), Because: s.Because})
+	}
+	if h := i.Handoff; h != nil {
+		r.Handoff = &handoffRecord{By: h.By, To: h.To, At: utc(h.At)}
+	}
+	if a := i.Arming; a != (incident.Arming{}) {
+		r.Arming = &armingRecord{Round: a.Round, At: utc(a.At), Why: a.Why}
 	}
 	if s := i.PagingStopped; s != nil {
 		r.PagingStopped = &stopRecord{By: s.By, At: utc(s.At), Reason: s.Reason}
@@ -93,13 +139,27 @@ func (r incidentRecord) incident() incident.Incident {
 		AckedBy: r.AckedBy, AckedAt: r.AckedAt,
 		RecoveredBy: r.RecoveredBy, RecoveredAt: r.RecoveredAt, Forced: r.Forced,
 		ResolvedBy: r.ResolvedBy, ResolvedAt: r.ResolvedAt, Resolution: r.Resolution,
+		AnsweredAt: r.AnsweredAt, Commander: r.Commander, Scribe: r.Scribe,
+		MitigatedBy: r.MitigatedBy, MitigatedAt: r.MitigatedAt,
+		MergedInto: r.MergedInto, Duplicates: r.Duplicates, Reopenings: r.Reopenings,
+		AnswerBy: r.AnswerBy, Unanswered: r.Unanswered, RemindEvery: r.RemindEvery, RemindAt: r.RemindAt,
 		Entries: r.Entries,
 	}
 	if v := r.Verification; v != nil {
 		i.Verification = &incident.Verification{At: v.At, OK: v.OK, Summary: v.Summary}
 	}
 	for _, s := range r.Steps {
-		i.Steps = append(i.Steps, incident.Step{Name: s.Name, After: s.After, Role: s.Role, Due: s.Due, Fired: s.Fired})
+		i.Steps = append(i.Steps, incident.Step{Name: s.Name, After: s.After, Role: s.Role, Unless: incident.Unless(s.Unless), Round: s.Round,
+			Due: s.Due, Fired: s.Fired, Dropped: s.Dropped, Because: s.Because})
+	}
+	if h := r.Handoff; h != nil {
+		i.Handoff = &incident.Handoff{By: h.By, To: h.To, At: h.At}
+	}
+	if i.AnsweredAt.IsZero() {
+		i.AnsweredAt = i.AckedAt // a record from before the two were told apart
+	}
+	if a := r.Arming; a != nil {
+		i.Arming = incident.Arming{Round: a.Round, At: a.At, Why: a.Why}
 	}
 	if s := r.PagingStopped; s != nil {
 		i.PagingStopped = &incident.Stop{By: s.By, At: s.At, Reason: s.Reason}
@@ -130,6 +190,15 @@ func (t *tx) putIncident(inc incident.Incident, old incidentRecord, dedup string
 		if err := t.del(from, key); err != nil {
 			return err
 		}
+		if to == bOpen { // reopened; another one may have been declared with its key
+			_, taken, err := t.sameIncident(dedup)
+			if err != nil {
+				return err
+			}
+			if taken {
+				dedup = ""
+			}
+		}
 	}
 	if err := t.put(to, key, encode(recordIncident(inc, old.Version+1, dedup))); err != nil {
 		return err
@@ -142,7 +211,7 @@ func (t *tx) putIncident(inc incident.Incident, old incidentRecord, dedup string
 		return nil
 	case inc.Over():
 		return t.delDedup(dedup, inc.Number)
-	case old.Version == 0:
+	case old.Version == 0 || from != to: // new, or reopened
 		return t.put(bDedup, dedupKey(dedup), key)
 	}
 	return nil
@@ -156,13 +225,14 @@ func home(inc incident.Incident) bucket {
 	return bOpen
 }
 
-// dueKey is the row of the incident's next step in the due index; nil if none.
+// dueKey is the row of the incident's next deadline in the due index; nil if
+// none.
 func dueKey(inc incident.Incident) []byte {
-	step, ok := inc.NextStep()
+	at, ok := inc.NextDeadline()
 	if !ok {
 		return nil
 	}
-	return join(timeKey(step.Due), numberKey(inc.Number))
+	return join(timeKey(at), numberKey(inc.Number))
 }
 
 func dedupKey(dedup string) []byte {
@@ -311,7 +381,7 @@ func (db *DB) LastIncidents(n int) ([]incident.Incident, error) {
 	return list[:min(len(list), max(n, 0))], err
 }
 
-// Due are the incidents whose next step is due at now or before, the longest due
+// Due are the incidents whose next deadline is at now or before, the longest due
 // first, at most limit (0: all). One that cannot be read does not hold up the
 // others: then there is an error and a list.
 func (db *DB) Due(now time.Time, limit int) ([]incident.Incident, error) {
@@ -335,7 +405,7 @@ func (db *DB) Due(now time.Time, limit int) ([]incident.Incident, error) {
 	return list, db.readFailed(errors.Join(append(unreadable, err)...))
 }
 
-// NextDue is when the next step of any incident is due; false if none is armed.
+// NextDue is the next deadline of any incident; false if none is armed.
 func (db *DB) NextDue() (at time.Time, ok bool, err error) {
 	err = db.view(func(t *tx) error {
 		return t.walk(bDue, nil, func(key, _ []byte) error {

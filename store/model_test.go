@@ -63,6 +63,13 @@ func (m *model) commit(changes []change.Change) (*model, error) {
 			if c.incidents[i.Number].Version != i.Version {
 				return m, change.ErrConflict
 			}
+			if c.incidents[i.Number].Over() && !i.Over() { // reopened: its key may be taken
+				for n, key := range c.dedups {
+					if key == c.dedups[i.Number] && n != i.Number && !c.incidents[n].Over() {
+						c.dedups[i.Number] = ""
+					}
+				}
+			}
 			next := *i
 			next.Version++
 			c.incidents[i.Number] = next
@@ -132,9 +139,13 @@ func (s *machine) declare(t *rapid.T) {
 	for n := range rapid.IntRange(0, 4).Draw(t, "steps") {
 		steps = append(steps, incident.Step{Name: fmt.Sprintf("s%d", n), Role: "sre", Due: s.now.Add(time.Duration(rapid.IntRange(-60, 1800).Draw(t, "due")) * time.Second)})
 	}
+	clocks := incident.Clocks{Steps: steps, Remind: time.Duration(rapid.IntRange(0, 2).Draw(t, "remind")) * 20 * time.Minute}
+	if rapid.Bool().Draw(t, "answer by") {
+		clocks.AnswerBy = s.now.Add(15 * time.Minute)
+	}
 	var want change.Change
 	inc, existed, err := s.db.Declare(s.t.Context(), dedup, func(n uint64) change.Change {
-		inc, eff := incident.Declare(n, "main", incident.P0, "down", "operator", steps, s.now)
+		inc, eff := incident.New(n, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "down", By: "operator", Clocks: clocks}, s.now)
 		want = changed(inc, eff, s.now)
 		return want
 	})
@@ -190,6 +201,9 @@ func (s *machine) next(t *rapid.T, inc incident.Incident) change.Change {
 		incident.DeclaredRecovered{By: "operator", Force: "sure"},
 		incident.DeclaredResolved{By: "operator", Reason: "over"},
 		incident.PagingStop{By: "operator", Reason: "asleep"},
+		incident.DeclaredReopened{By: "operator", Clocks: s.clocks()},
+		incident.PriorityChanged{By: "operator", To: incident.P1, Clocks: s.clocks()},
+		incident.HandoffAsked{By: "operator", To: "second"}, incident.HandoffAccepted{By: "second"},
 		incident.StepsDue{}, incident.StepsDue{}, incident.StepsDue{},
 	}).Draw(t, "event")
 	inc, eff, err := incident.Apply(inc, event, s.now)
@@ -197,6 +211,10 @@ func (s *machine) next(t *rapid.T, inc incident.Incident) change.Change {
 		t.Skip(err)
 	}
 	return changed(inc, eff, s.now)
+}
+
+func (s *machine) clocks() incident.Clocks {
+	return incident.Clocks{AnswerBy: s.now.Add(time.Hour), Steps: []incident.Step{{Name: "again", Role: "sre", Due: s.now.Add(10 * time.Minute)}}}
 }
 
 func (s *machine) event(t *rapid.T) { s.commit(t, s.next(t, s.incident(t))) }
@@ -304,13 +322,13 @@ func (s *machine) check(t *rapid.T) {
 		if !inc.Over() {
 			open = append(open, inc)
 		}
-		if step, ok := inc.NextStep(); ok && !step.Due.After(s.now) {
+		if at, ok := inc.NextDeadline(); ok && !at.After(s.now) {
 			due = append(due, inc)
 		}
 		got, err := s.db.Timeline(n)
 		same("timeline", s.m.timelines[n], got, err)
 	}
-	slices.SortStableFunc(due, func(a, b incident.Incident) int { return stepOf(a).Compare(stepOf(b)) })
+	slices.SortStableFunc(due, func(a, b incident.Incident) int { return deadlineOf(a).Compare(deadlineOf(b)) })
 	got, err := s.db.OpenIncidents()
 	same("open", open, got, err)
 	got, err = s.db.Due(s.now, 0)
@@ -352,4 +370,4 @@ func (s *machine) check(t *rapid.T) {
 	same("audit", []string(nil), wrong, err)
 }
 
-func stepOf(i incident.Incident) time.Time { step, _ := i.NextStep(); return step.Due }
+func deadlineOf(i incident.Incident) time.Time { at, _ := i.NextDeadline(); return at }

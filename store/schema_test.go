@@ -20,6 +20,7 @@ import (
 	"irisops/bot/pager"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.etcd.io/bbolt"
 )
 
@@ -174,7 +175,8 @@ func TestOldDatabases(t *testing.T) {
 				t.Errorf("notices: %q", n)
 			}
 			audited(t, db, t0)
-			if diff := cmp.Diff(want, seen(t, db)); diff != "" {
+			// Why a step never fired was not recorded at first.
+			if diff := cmp.Diff(want, seen(t, db), cmpopts.IgnoreFields(incident.Step{}, "Dropped", "Because")); diff != "" {
 				t.Errorf("made today (-), then (+):\n%s", diff)
 			}
 			if n := value(db.RecoverPages(t.Context()))(t); n != 1 {

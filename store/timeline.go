@@ -15,14 +15,31 @@ type entryRecord struct {
 	Kind string    `json:"kind"`
 	Text string    `json:"text"`
 	Data []byte    `json:"data,omitempty"`
+
+	Attachments []attachmentRecord `json:"attachments,omitempty"`
+}
+
+type attachmentRecord struct {
+	Name      string `json:"name"`
+	MediaType string `json:"media_type,omitempty"`
+	Size      int64  `json:"size,omitempty"`
+	Link      string `json:"link,omitempty"`
 }
 
 func recordEntry(e incident.Entry) entryRecord {
-	return entryRecord{record: record{recordVersion}, Seq: e.Seq, At: utc(e.At), By: e.By, Kind: string(e.Kind), Text: e.Text, Data: e.Data}
+	r := entryRecord{record: record{recordVersion}, Seq: e.Seq, At: utc(e.At), By: e.By, Kind: string(e.Kind), Text: e.Text, Data: e.Data}
+	for _, a := range e.Attachments {
+		r.Attachments = append(r.Attachments, attachmentRecord(a))
+	}
+	return r
 }
 
 func (r entryRecord) entry() incident.Entry {
-	return incident.Entry{Seq: r.Seq, At: r.At, By: r.By, Kind: incident.Kind(r.Kind), Text: r.Text, Data: r.Data}
+	e := incident.Entry{Seq: r.Seq, At: r.At, By: r.By, Kind: incident.Kind(r.Kind), Text: r.Text, Data: r.Data}
+	for _, a := range r.Attachments {
+		e.Attachments = append(e.Attachments, incident.Attachment(a))
+	}
+	return e
 }
 
 func entryKey(n uint64, seq int) []byte {

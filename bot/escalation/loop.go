@@ -17,11 +17,11 @@ import (
 
 // Incidents is where incidents and their deadlines are kept.
 type Incidents interface {
-	// Due are the incidents whose next step is due at now or before, the longest
-	// due first, at most limit (0: all). What can be read comes beside an error
-	// about what cannot.
+	// Due are the incidents whose next deadline (a step, the response clock, a
+	// reminder) is at now or before, the longest due first, at most limit (0:
+	// all). What can be read comes beside an error about what cannot.
 	Due(now time.Time, limit int) ([]incident.Incident, error)
-	// NextDue is when the next step of any incident is due; false if none is armed.
+	// NextDue is the next deadline of any incident; false if none is armed.
 	NextDue() (time.Time, bool, error)
 	// Commit records all of the changes or, on an error, none; change.ErrConflict
 	// says that an incident has moved on since it was read.
@@ -59,8 +59,9 @@ type Loop struct {
 	Incidents Incidents
 	// Pages says whom the calls of an incident reach, and how.
 	Pages func(inc incident.Incident, calls []incident.Call, now time.Time) []pager.Page
-	// Fired is told what was recorded, after it was. It has to be quick. May be nil.
-	Fired func(inc incident.Incident, calls []incident.Call)
+	// Fired is told what was recorded, after it was: the calls, and all lines of
+	// the timeline. It has to be quick. May be nil.
+	Fired func(inc incident.Incident, calls []incident.Call, lines []incident.Entry)
 	// Alarm is told what keeps steps from being fired as they should; of a
 	// trouble that lasts, at most once a minute. It has to be quick. May be nil.
 	Alarm func(error)
@@ -204,7 +205,7 @@ func (l *Loop) prepare(due []incident.Incident, now time.Time) (firings []firing
 	for _, inc := range due {
 		next, eff, err := incident.Apply(inc, incident.StepsDue{}, now)
 		if err != nil {
-			return nil, fmt.Errorf("the store says that a step of %s is due, but: %w", inc.ID(), err)
+			return nil, fmt.Errorf("the store says that something of %s is due, but: %w", inc.ID(), err)
 		}
 		f := firing{calls: eff.Pages}
 		f.change.Entries, f.change.Pages = eff.Entries, l.Pages(next, eff.Pages, now)
@@ -244,7 +245,7 @@ func (l *Loop) announce(fired []firing) {
 		}
 		if l.Fired != nil {
 			f.inc.Version++ // the store has counted it
-			l.safely(func() { l.Fired(f.inc, f.calls) })
+			l.safely(func() { l.Fired(f.inc, f.calls, f.change.Entries) })
 		}
 	}
 }

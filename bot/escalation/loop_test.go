@@ -56,7 +56,7 @@ func TestTheLoopLooksEverySecond(t *testing.T) {
 		s := start(t, nil)
 		defer s.stop()
 		pass(300 * time.Millisecond)
-		s.declare(1, Policy{Steps: []PolicyStep{{10 * time.Millisecond, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: 10 * time.Millisecond, Role: "sre"}}}, time.Now())
 		pass(time.Second)
 		want(t, "paged", s.paged(), "INC-1 P0/10ms sre")
 	})
@@ -67,7 +67,7 @@ func TestAKickIsNoticedAtOnce(t *testing.T) {
 		s := start(t, nil)
 		defer s.stop()
 		pass(300 * time.Millisecond)
-		s.declare(1, Policy{Steps: []PolicyStep{{20 * time.Millisecond, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: 20 * time.Millisecond, Role: "sre"}}}, time.Now())
 		s.loop.Kick()
 		s.loop.Kick()
 		pass(20 * time.Millisecond)
@@ -212,7 +212,7 @@ func TestManyAtOnceInFewTransactions(t *testing.T) {
 		defer s.stop()
 		const many = 6000
 		for n := range uint64(many) {
-			s.declare(n+1, Policy{Steps: []PolicyStep{{2 * time.Second, "sre"}}}, time.Now())
+			s.declare(n+1, Policy{Steps: []PolicyStep{{After: 2 * time.Second, Role: "sre"}}}, time.Now())
 		}
 		pass(2 * time.Second)
 		if n := len(s.paged()); n != many {
@@ -236,7 +236,7 @@ func TestALoopWithoutListeners(t *testing.T) {
 		s.mu.Lock()
 		s.failDue = nil
 		s.mu.Unlock()
-		s.declare(1, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: time.Minute, Role: "sre"}}}, time.Now())
 		pass(time.Minute)
 		want(t, "paged", s.paged(), "INC-1 P0/1m sre")
 	})

@@ -41,14 +41,14 @@ func (m *memory) Due(now time.Time, limit int) ([]incident.Incident, error) {
 	}
 	var due []incident.Incident
 	for _, inc := range m.incidents {
-		if next, ok := inc.NextStep(); ok && !next.Due.After(now) {
+		if next, ok := inc.NextDeadline(); ok && !next.After(now) {
 			due = append(due, inc)
 		}
 	}
 	slices.SortFunc(due, func(a, b incident.Incident) int {
-		x, _ := a.NextStep()
-		y, _ := b.NextStep()
-		if order := x.Due.Compare(y.Due); order != 0 {
+		x, _ := a.NextDeadline()
+		y, _ := b.NextDeadline()
+		if order := x.Compare(y); order != 0 {
 			return order
 		}
 		return int(a.Number) - int(b.Number)
@@ -66,8 +66,8 @@ func (m *memory) NextDue() (next time.Time, armed bool, err error) {
 		return next, false, m.failDue
 	}
 	for _, inc := range m.incidents {
-		if step, ok := inc.NextStep(); ok && (!armed || step.Due.Before(next)) {
-			next, armed = step.Due, true
+		if at, ok := inc.NextDeadline(); ok && (!armed || at.Before(next)) {
+			next, armed = at, true
 		}
 	}
 	return next, armed, nil
@@ -105,11 +105,13 @@ func (m *memory) Commit(ctx context.Context, changes ...change.Change) error {
 	return nil
 }
 
-// declare opens an incident with these steps.
-func (m *memory) declare(number uint64, p Policy, now time.Time) {
+// declare opens a P0 with the clocks of this policy.
+func (m *memory) declare(number uint64, p Policy, now time.Time) { m.open(number, incident.P0, p, now) }
+
+func (m *memory) open(number uint64, priority incident.Priority, p Policy, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	inc, eff := incident.Declare(number, "main", incident.P0, "no clients can connect", "operator", Arm(incident.P0, p, now), now)
+	inc, eff := incident.New(number, incident.Declaration{Cluster: "main", Title: "no clients can connect", Priority: priority, By: "operator", Clocks: Clocks(priority, p, now)}, now)
 	inc.Version = 1
 	m.incidents[number] = inc
 	m.entries[number] = eff.Entries
@@ -131,6 +133,7 @@ func (m *memory) applied(number uint64, event incident.Event, now time.Time) err
 	inc.Version++
 	m.incidents[number] = inc
 	m.entries[number] = append(m.entries[number], eff.Entries...)
+	m.pages = append(m.pages, pagesFor(inc, eff.Pages, now)...)
 	return nil
 }
 
@@ -197,7 +200,7 @@ func start(t *testing.T, change func(*stage)) *stage {
 		defer s.said.Unlock()
 		s.alarms = append(s.alarms, err.Error())
 	}
-	s.loop.Fired = func(inc incident.Incident, calls []incident.Call) {
+	s.loop.Fired = func(inc incident.Incident, calls []incident.Call, _ []incident.Entry) {
 		s.said.Lock()
 		defer s.said.Unlock()
 		for _, c := range calls {

@@ -11,7 +11,7 @@ import (
 )
 
 // runbookP0 is what the incident runbook says of P0.
-var runbookP0 = Policy{Steps: []PolicyStep{{0, "primary"}, {15 * time.Minute, "sre"}, {30 * time.Minute, "owner"}}}
+var runbookP0 = Policy{Steps: []PolicyStep{{After: 0, Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}}
 
 func TestArm(t *testing.T) {
 	at := time.Date(2000, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -26,11 +26,11 @@ func TestArm(t *testing.T) {
 		{"the runbook's P0", runbookP0, []incident.Step{
 			step("P0/0m", 0, "primary"), step("P0/15m", 15*time.Minute, "sre"), step("P0/30m", 30*time.Minute, "owner")}},
 		{"none", Policy{Respond: time.Hour}, nil},
-		{"out of order, and two at once", Policy{Steps: []PolicyStep{{time.Hour, "owner"}, {time.Minute, "sre"}, {time.Minute, "primary"}, {time.Minute, "owner"}}}, []incident.Step{
+		{"out of order, and two at once", Policy{Steps: []PolicyStep{{After: time.Hour, Role: "owner"}, {After: time.Minute, Role: "sre"}, {After: time.Minute, Role: "primary"}, {After: time.Minute, Role: "owner"}}}, []incident.Step{
 			step("P0/1m", time.Minute, "sre"), step("P0/1m-2", time.Minute, "primary"), step("P0/1m-3", time.Minute, "owner"), step("P0/1h", time.Hour, "owner")}},
-		{"odd lengths", Policy{Steps: []PolicyStep{{10 * time.Second, "sre"}, {90 * time.Second, "sre"}, {10 * time.Hour, "sre"}, {10*time.Hour + 30*time.Minute, "sre"}}}, []incident.Step{
+		{"odd lengths", Policy{Steps: []PolicyStep{{After: 10 * time.Second, Role: "sre"}, {After: 90 * time.Second, Role: "sre"}, {After: 10 * time.Hour, Role: "sre"}, {After: 10*time.Hour + 30*time.Minute, Role: "sre"}}}, []incident.Step{
 			step("P0/10s", 10*time.Second, "sre"), step("P0/1m30s", 90*time.Second, "sre"), step("P0/10h", 10*time.Hour, "sre"), step("P0/10h30m", 10*time.Hour+30*time.Minute, "sre")}},
-		{"before the declaration", Policy{Steps: []PolicyStep{{-time.Minute, "sre"}}}, []incident.Step{step("P0/0m", 0, "sre")}},
+		{"before the declaration", Policy{Steps: []PolicyStep{{After: -time.Minute, Role: "sre"}}}, []incident.Step{step("P0/0m", 0, "sre")}},
 	} {
 		if diff := cmp.Diff(tt.want, Arm(incident.P0, tt.policy, at)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)

@@ -26,7 +26,7 @@ func TestTheStoreFailsForAWhile(t *testing.T) {
 				s := start(t, nil)
 				defer s.stop()
 				for n := range uint64(50) {
-					s.declare(n+1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+					s.declare(n+1, Policy{Steps: []PolicyStep{{After: 15 * time.Minute, Role: "sre"}}}, time.Now())
 				}
 				s.loop.Kick()
 				pass(10 * time.Minute)
@@ -79,7 +79,7 @@ func TestAConflictHoldsBackNobody(t *testing.T) {
 		}
 		s.mu.Unlock()
 		for n := range uint64(5) {
-			s.declare(n+1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+			s.declare(n+1, Policy{Steps: []PolicyStep{{After: 15 * time.Minute, Role: "sre"}}}, time.Now())
 		}
 		pass(15 * time.Minute)
 		if got := s.paged(); len(got) != 5 {
@@ -111,7 +111,7 @@ func TestAConflictThatEndsTheClock(t *testing.T) {
 			return false
 		}
 		s.mu.Unlock()
-		s.declare(1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: 15 * time.Minute, Role: "sre"}}}, time.Now())
 		pass(time.Hour)
 		want(t, "paged", s.paged())
 		alarms, _ := s.heard()
@@ -126,7 +126,7 @@ func TestAConflictThatDoesNotEnd(t *testing.T) {
 		s.mu.Lock()
 		s.meanwhile = func(int, *memory) bool { return true }
 		s.mu.Unlock()
-		s.declare(1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: 15 * time.Minute, Role: "sre"}}}, time.Now())
 		pass(15*time.Minute + 10*time.Second)
 		s.mu.Lock()
 		tries := s.tries
@@ -163,7 +163,7 @@ func TestOneBadIncidentHoldsBackNobody(t *testing.T) {
 				s := start(t, tt.spoil)
 				defer s.stop()
 				for n := range uint64(3) {
-					s.declare(n+1, Policy{Steps: []PolicyStep{{15 * time.Minute, "sre"}}}, time.Now())
+					s.declare(n+1, Policy{Steps: []PolicyStep{{After: 15 * time.Minute, Role: "sre"}}}, time.Now())
 				}
 				pass(15*time.Minute + 30*time.Second)
 				want(t, "paged", s.paged(), "INC-1 P0/15m sre", "INC-3 P0/15m sre")
@@ -187,7 +187,7 @@ func TestManyBadIncidentsHoldBackNobody(t *testing.T) {
 		s.mu.Unlock()
 		good := 0
 		for n := uint64(1); n < 60; n++ {
-			s.declare(n, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+			s.declare(n, Policy{Steps: []PolicyStep{{After: time.Minute, Role: "sre"}}}, time.Now())
 			if !s.bad[n] {
 				good++
 			}
@@ -203,7 +203,7 @@ func TestNoPanicEndsTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var once sync.Once
 		s := start(t, func(s *stage) {
-			s.loop.Fired = func(incident.Incident, []incident.Call) { panic("terminal gone") }
+			s.loop.Fired = func(incident.Incident, []incident.Call, []incident.Entry) { panic("terminal gone") }
 			s.loop.Alarm = func(error) { panic("terminal gone") }
 			s.meanwhile = func(int, *memory) bool {
 				once.Do(func() { panic("damaged page") })
@@ -223,7 +223,7 @@ func TestAPanicThatLastsIsNoStorm(t *testing.T) {
 			s.meanwhile = func(int, *memory) bool { panic("damaged page") }
 		})
 		defer s.stop()
-		s.declare(1, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: time.Minute, Role: "sre"}}}, time.Now())
 		pass(70*time.Second + time.Millisecond)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -241,7 +241,7 @@ func TestStoppingLetsATransactionEnd(t *testing.T) {
 		s := start(t, func(s *stage) {
 			s.meanwhile = func(int, *memory) bool { close(reached); <-goOn; return false }
 		})
-		s.declare(1, Policy{Steps: []PolicyStep{{time.Minute, "sre"}}}, time.Now())
+		s.declare(1, Policy{Steps: []PolicyStep{{After: time.Minute, Role: "sre"}}}, time.Now())
 		<-reached
 		go func() { <-time.After(time.Second); close(goOn) }()
 		s.stop()

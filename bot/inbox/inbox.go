@@ -14,6 +14,7 @@ type Delivery struct {
 	Incident string    // the incident whose thread it came from: "INC-7"; "" elsewhere
 	Cluster  string    // the channel's cluster; "" where there is only one
 	Yes      bool      // the caller has confirmed beforehand (ctl --yes)
+	Pinned   *Pinned   // a message of the thread that is to be kept; nil: none
 	Received time.Time // when it was said, if the channel tells that it came late
 
 	// CarriedOut is set in the transaction that does what was asked; Answered
@@ -21,4 +22,22 @@ type Delivery struct {
 	// after a crash, one without the second only needs a word.
 	CarriedOut time.Time
 	Answered   time.Time
+}
+
+// Pinned is what somebody has said in a thread and another wants to keep: the
+// words of the delivery are then "note".
+type Pinned struct {
+	By    string    // who said it, as the channel names them: "slack:U01"
+	At    time.Time // when
+	Text  string
+	Link  string // to the message
+	Files []File
+}
+
+// File is a picture or a file in a pinned message. It stays where it is.
+type File struct {
+	Name      string
+	MediaType string // "image/png"
+	Size      int64  // bytes; 0: not known
+	Link      string
 }

@@ -1,79 +1,10 @@
 package incident
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
-)
-
-// Bot is the author of entries that no person made.
-const Bot = "irisops"
-
-// Event moves an incident. By is a person's id, or Bot.
-type Event interface{ event() }
-
-type (
-	// Acked: a person has taken it. The escalation clocks run on.
-	Acked struct{ By string }
-
-	// Noted adds a line that changes nothing else: a note, a diagnosis, a step of
-	// an action, a delivered page.
-	Noted struct {
-		By   string
-		Kind Kind
-		Text string
-		Data []byte
-	}
-
-	// Verified: someone looked whether clients are served.
-	Verified struct {
-		By      string
-		OK      bool
-		Summary string
-	}
-
-	// DeclaredRecovered: service is back. It needs a verification that passed
-	// within the last VerificationHolds, or a reason to go without.
-	DeclaredRecovered struct {
-		By    string
-		Force string
-	}
-
-	// DeclaredResolved ends it. From any state but recovered it needs a reason.
-	DeclaredResolved struct {
-		By     string
-		Reason string
-	}
-
-	// PagingStop ends the escalation, with a reason. It is never refused while
-	// the incident is not over.
-	PagingStop struct {
-		By     string
-		Reason string
-	}
-
-	// StepsDue fires every step that is due.
-	StepsDue struct{}
-)
-
-func (Acked) event()             {}
-func (Noted) event()             {}
-func (Verified) event()          {}
-func (DeclaredRecovered) event() {}
-func (DeclaredResolved) event()  {}
-func (PagingStop) event()        {}
-func (StepsDue) event()          {}
-
-// VerificationHolds is how long a passed verification counts for recovery.
-const VerificationHolds = 2 * time.Minute
-
-// Why an event is refused. The incident is then unchanged.
-var (
-	ErrOver         = errors.New("the incident is resolved already")
-	ErrNotVerified  = errors.New("clients are not verified to be served")
-	ErrReasonNeeded = errors.New("a reason is needed")
-	ErrNothingToDo  = errors.New("nothing would change")
 )
 
 // Declaration is what a new incident is made of.
@@ -84,20 +15,22 @@ type Declaration struct {
 	By       string // a person's id, or Bot
 	Cause    string // what made the bot declare it
 	Drill    bool
-	Steps    []Step // of the escalation policy, armed
+	Clocks   Clocks // of the escalation policy, from the declaration on
 }
 
-// Declare makes a new incident as a person declares it; see New.
+// Declare makes a new incident as a person declares it, with the steps of the
+// escalation policy and nothing else; see New.
 func Declare(number uint64, cluster string, p Priority, title, by string, steps []Step, now time.Time) (Incident, Effects) {
-	return New(number, Declaration{Cluster: cluster, Title: title, Priority: p, By: by, Steps: steps}, now)
+	return New(number, Declaration{Cluster: cluster, Title: title, Priority: p, By: by, Clocks: Clocks{Steps: steps}}, now)
 }
 
-// New makes a new incident. Its steps come from the escalation policy; those due
-// at once fire with it.
+// New makes a new incident. Its clocks come from the escalation policy; steps
+// that are due at once fire with it.
 func New(number uint64, d Declaration, now time.Time) (Incident, Effects) {
 	inc := Incident{
 		Number: number, Cluster: d.Cluster, Title: d.Title, Priority: d.Priority, State: Open,
-		DeclaredBy: d.By, DeclaredAt: now, Cause: d.Cause, Drill: d.Drill, Steps: append([]Step(nil), d.Steps...),
+		DeclaredBy: d.By, DeclaredAt: now, Cause: d.Cause, Drill: d.Drill, Steps: slices.Clone(d.Clocks.Steps),
+		AnswerBy: d.Clocks.AnswerBy, RemindEvery: d.Clocks.Remind,
 	}
 	var eff Effects
 	text := fmt.Sprintf("%s declared: %s", d.Priority, d.Title)
@@ -107,7 +40,8 @@ func New(number uint64, d Declaration, now time.Time) (Incident, Effects) {
 	if d.Cause != "" {
 		text += " (" + d.Cause + ")"
 	}
-	inc.enter(&eff, now, d.By, KindDeclared, text, nil)
+	inc.say(&eff, now, d.By, KindDeclared, text)
+	inc.remind(now)
 	inc.fire(&eff, now)
 	return inc, eff
 }
@@ -117,7 +51,8 @@ func New(number uint64, d Declaration, now time.Time) (Incident, Effects) {
 // is already true (acknowledged twice), which is no failure.
 func Apply(inc Incident, event Event, now time.Time) (Incident, Effects, error) {
 	before := inc
-	inc.Steps = append([]Step(nil), inc.Steps...)
+	inc.Steps = slices.Clone(inc.Steps)
+	inc.Duplicates = slices.Clone(inc.Duplicates)
 	var eff Effects
 	if err := inc.apply(&eff, event, now); err != nil {
 		return before, Effects{}, err
@@ -126,47 +61,55 @@ func Apply(inc Incident, event Event, now time.Time) (Incident, Effects, error) 
 }
 
 func (i *Incident) apply(eff *Effects, event Event, now time.Time) error {
-	if note, ok := event.(Noted); ok { // the record may grow after the end
-		i.enter(eff, now, note.By, note.Kind, note.Text, note.Data)
+	switch e := event.(type) { // what may come after the end
+	case Noted: // the record may grow
+		i.enter(eff, Entry{At: now, By: e.By, Kind: e.Kind, Text: e.Text, Data: e.Data, Attachments: e.Attachments})
 		return nil
+	case DeclaredReopened:
+		return i.reopen(eff, e, now)
 	}
 	if i.Over() {
 		return ErrOver
 	}
 	switch e := event.(type) {
 	case Acked:
-		if i.State != Open {
-			return ErrNothingToDo
-		}
-		i.State, i.AckedBy, i.AckedAt = Acknowledged, e.By, now
-		i.enter(eff, now, e.By, KindAcked, "acknowledged", nil)
+		return i.ack(eff, e, now)
+	case DeclaredMitigated:
+		return i.mitigate(eff, e, now)
+	case PriorityChanged:
+		return i.changePriority(eff, e, now)
+	case Rearmed:
+		return i.rearm(eff, e, now)
+	case Merged:
+		return i.merge(eff, e, now)
+	case TookIn:
+		i.Duplicates = append(i.Duplicates, e.From.Number)
+		i.say(eff, now, e.By, KindMerged, fmt.Sprintf("%s is a duplicate of this and was merged into it: %s %s", e.From.ID(), e.From.Priority, e.From.Title))
+	case HandoffAsked:
+		return i.askHandoff(eff, e, now)
+	case HandoffAccepted:
+		return i.acceptHandoff(eff, e, now)
+	case RoleGiven:
+		return i.giveRole(eff, e, now)
 	case Verified:
 		i.Verification = &Verification{At: now, OK: e.OK, Summary: e.Summary}
 		text := "verified: " + e.Summary
 		if !e.OK {
 			text = "not verified: " + e.Summary
 		}
-		i.enter(eff, now, e.By, KindVerified, text, nil)
+		i.say(eff, now, e.By, KindVerified, text)
 	case DeclaredRecovered:
 		return i.recover(eff, e, now)
 	case DeclaredResolved:
-		reason := strings.TrimSpace(e.Reason)
-		if i.State != Recovered && reason == "" {
-			return ErrReasonNeeded
-		}
-		text := "resolved"
-		if reason != "" {
-			text += ": " + reason
-		}
-		i.State, i.ResolvedBy, i.ResolvedAt, i.Resolution = Resolved, e.By, now, reason
-		i.enter(eff, now, e.By, KindResolved, text, nil)
+		return i.resolve(eff, e, now)
 	case PagingStop:
 		reason := strings.TrimSpace(e.Reason)
 		if reason == "" {
 			return ErrReasonNeeded
 		}
 		i.PagingStopped = &Stop{By: e.By, At: now, Reason: reason}
-		i.enter(eff, now, e.By, KindStopped, "paging stopped: "+reason, nil)
+		i.drop(now, fmt.Sprintf("%s stopped the paging: %s", e.By, reason), all)
+		i.say(eff, now, e.By, KindStopped, "paging stopped: "+reason)
 	case StepsDue:
 		if !i.fire(eff, now) {
 			return ErrNothingToDo
@@ -174,6 +117,44 @@ func (i *Incident) apply(eff *Effects, event Event, now time.Time) error {
 	default:
 		panic(fmt.Sprintf("incident: unknown event %T", event))
 	}
+	return nil
+}
+
+func (i *Incident) ack(eff *Effects, e Acked, now time.Time) error {
+	if !i.Waiting() {
+		return ErrNothingToDo
+	}
+	i.State = Acknowledged
+	i.take(e.By, now)
+	i.say(eff, now, e.By, KindAcked, "acknowledged")
+	return nil
+}
+
+// take makes a person its owner and stops the response clock.
+func (i *Incident) take(by string, now time.Time) {
+	i.AckedBy, i.AckedAt = by, now
+	if i.AnsweredAt.IsZero() {
+		i.AnsweredAt = now
+	}
+	i.drop(now, by+" acknowledged it", untilAcknowledged)
+}
+
+func (i *Incident) mitigate(eff *Effects, e DeclaredMitigated, now time.Time) error {
+	switch i.State {
+	case Mitigated:
+		return ErrNothingToDo
+	case Recovered:
+		return ErrRecovered
+	}
+	if i.Waiting() {
+		i.take(e.By, now)
+	}
+	i.State, i.MitigatedBy, i.MitigatedAt = Mitigated, e.By, now
+	text := "mitigated"
+	if how := strings.TrimSpace(e.Text); how != "" {
+		text += ": " + how
+	}
+	i.say(eff, now, e.By, KindMitigated, text)
 	return nil
 }
 
@@ -194,58 +175,78 @@ func (i *Incident) recover(eff *Effects, e DeclaredRecovered, now time.Time) err
 		return ErrNotVerified
 	}
 	i.State, i.RecoveredBy, i.RecoveredAt = Recovered, e.By, now
-	i.enter(eff, now, e.By, KindRecovered, text, nil)
+	i.drop(now, e.By+" called it recovered", all)
+	i.say(eff, now, e.By, KindRecovered, text)
 	return nil
 }
 
-// fire fires every due step and says whether there was one.
-func (i *Incident) fire(eff *Effects, now time.Time) bool {
-	if !i.Armed() {
-		return false
+func (i *Incident) resolve(eff *Effects, e DeclaredResolved, now time.Time) error {
+	reason := strings.TrimSpace(e.Reason)
+	if i.State != Recovered && reason == "" {
+		return ErrReasonNeeded
 	}
-	fired := false
-	for n := range i.Steps {
-		s := &i.Steps[n]
-		if !s.Fired.IsZero() || s.Due.After(now) {
-			continue
-		}
-		s.Fired, fired = now, true
-		eff.Pages = append(eff.Pages, Call{Step: s.Name, Role: s.Role, Due: s.Due, Text: i.callText(*s)})
-		text := fmt.Sprintf("escalation %s: paging %s", s.Name, s.Role)
-		if late := now.Sub(s.Due).Round(time.Second); late > time.Second {
-			text += fmt.Sprintf(", late by %s", late)
-		}
-		i.enter(eff, now, Bot, KindEscalated, text, nil)
+	text := "resolved"
+	if reason != "" {
+		text += ": " + reason
 	}
-	return fired
+	i.end(e.By, reason, now)
+	i.say(eff, now, e.By, KindResolved, text)
+	return nil
 }
 
-func (i *Incident) callText(s Step) string {
-	name := fmt.Sprintf("%s %s", i.ID(), i.Priority)
-	if i.Drill {
-		name = "DRILL " + name
+func (i *Incident) end(by, reason string, now time.Time) {
+	i.State, i.ResolvedBy, i.ResolvedAt, i.Resolution = Resolved, by, now, reason
+	i.Handoff = nil
+	because := by + " resolved it"
+	if reason != "" {
+		because += ": " + reason
 	}
-	if s.After == 0 {
-		return fmt.Sprintf("%s: %s (declared by %s)", name, i.Title, i.DeclaredBy)
-	}
-	text := fmt.Sprintf("%s not recovered after %s: %s", name, brief(s.After), i.Title)
-	if i.AckedBy != "" {
-		return text + " (acknowledged by " + i.AckedBy + ")"
-	}
-	return text + " (not acknowledged)"
+	i.drop(now, because, all)
 }
 
-func brief(d time.Duration) string {
+// merge keeps the more urgent clocks: the one that goes on is at least as urgent,
+// and of two alike the older.
+func (i *Incident) merge(eff *Effects, e Merged, now time.Time) error {
+	into := e.Into
 	switch {
-	case d == time.Minute:
-		return "1 minute"
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%d minutes", int(d.Minutes()))
+	case into.Number == i.Number:
+		return ErrSame
+	case into.Over():
+		return ErrOver
+	case i.Armed() && !into.Armed(), i.Troubled() && (!into.Troubled() || into.Priority > i.Priority || into.Priority == i.Priority && into.DeclaredAt.After(i.DeclaredAt)):
+		return ErrUrgentLost
 	}
-	return d.String()
+	i.MergedInto = into.Number
+	i.end(e.By, "duplicate of "+into.ID(), now)
+	i.say(eff, now, e.By, KindMerged, fmt.Sprintf("merged into %s, as a duplicate of it: %s %s", into.ID(), into.Priority, into.Title))
+	return nil
 }
 
-func (i *Incident) enter(eff *Effects, now time.Time, by string, kind Kind, text string, data []byte) {
-	eff.Entries = append(eff.Entries, Entry{Seq: i.Entries, At: now, By: by, Kind: kind, Text: text, Data: data})
-	i.Entries++
+func (i *Incident) reopen(eff *Effects, e DeclaredReopened, now time.Time) error {
+	if i.Troubled() {
+		return ErrNotRecovered
+	}
+	was := fmt.Sprintf("it was called recovered by %s", i.RecoveredBy)
+	if i.Over() {
+		was = fmt.Sprintf("it was resolved by %s", i.ResolvedBy)
+	}
+	i.State = Reopened
+	i.Reopenings++
+	i.AckedBy, i.AckedAt = "", time.Time{}
+	i.MitigatedBy, i.MitigatedAt = "", time.Time{}
+	i.Verification, i.Forced = nil, ""
+	i.RecoveredBy, i.RecoveredAt = "", time.Time{}
+	i.ResolvedBy, i.ResolvedAt, i.Resolution, i.MergedInto = "", time.Time{}, "", 0
+	i.PagingStopped = nil
+	text := "reopened"
+	if reason := strings.TrimSpace(e.Reason); reason != "" {
+		text += ": " + reason
+	}
+	i.say(eff, now, e.By, KindReopened, text+" ("+was+")")
+	i.arm(eff, e.Clocks, now, "it was reopened by "+e.By)
+	return nil
+}
+
+func (i *Incident) say(eff *Effects, now time.Time, by string, kind Kind, text string) {
+	i.enter(eff, Entry{At: now, By: by, Kind: kind, Text: text})
 }

@@ -1,7 +1,8 @@
 // Package incident is the life of an incident: its states, the events that move
-// it, and its timeline. It is pure: Apply takes an incident, an event and the
-// time, and returns the incident afterwards with the effects to be committed
-// with it in one transaction. Nothing here reads a clock, a file or a network.
+// it, its clocks, and its timeline. It is pure: Apply takes an incident, an event
+// and the time, and returns the incident afterwards with the effects to be
+// committed with it in one transaction. Nothing here reads a clock, a file or a
+// network. docs/incidents.md has the rules in one page.
 package incident
 
 import (
@@ -28,9 +29,14 @@ type State string
 const (
 	Open         State = "open"
 	Acknowledged State = "acknowledged"
+	Mitigated    State = "mitigated" // users are helped, the cause is not mended: the clocks run on
 	Recovered    State = "recovered"
 	Resolved     State = "resolved"
+	Reopened     State = "reopened" // as open: it was called recovered or resolved, and was not
 )
+
+// States in the order in which an incident passes through them.
+var States = []State{Open, Reopened, Acknowledged, Mitigated, Recovered, Resolved}
 
 // Incident is the aggregate that the store keeps. Version counts its commits.
 type Incident struct {
@@ -46,8 +52,15 @@ type Incident struct {
 	Cause      string // what made the bot declare it: "watch: edge1 refuses logins"; "" if a person did
 	Drill      bool   // rehearsed: left out of the statistics, and every page says so
 
-	AckedBy string
-	AckedAt time.Time
+	AckedBy    string // who has it now
+	AckedAt    time.Time
+	AnsweredAt time.Time // when it was first acknowledged, whatever came later
+	Handoff    *Handoff  // asked for and not accepted yet
+	Commander  string
+	Scribe     string
+
+	MitigatedBy string
+	MitigatedAt time.Time
 
 	// Verification is the last time someone looked whether clients can log in
 	// and reach each other.
@@ -61,22 +74,82 @@ type Incident struct {
 	ResolvedAt time.Time
 	Resolution string
 
-	// Escalation: the steps of the policy as they stood when it was declared.
+	MergedInto uint64   // resolved as a duplicate of that one
+	Duplicates []uint64 // those that were merged into this one
+	Reopenings int
+
+	// The recovery clock: steps of the policy as it stood when they were armed.
 	// Only recovery, resolution or an explicit stop ends them; acknowledging
-	// does not, because the runbook says "not recovered".
+	// does not, because the runbook says "not recovered". Steps that fired or
+	// were dropped stay, as the record.
 	Steps         []Step
+	Arming        Arming
 	PagingStopped *Stop
+
+	// The response clock: by when somebody has to have acknowledged, and when
+	// it was told that nobody did.
+	AnswerBy   time.Time // zero: no time is set
+	Unanswered time.Time
+
+	// Reminders: how long nobody may be silent, and when that is over.
+	RemindEvery time.Duration // 0: never
+	RemindAt    time.Time
 
 	Entries int // how many timeline entries there are; the next has this number
 }
 
 // Step is one escalation step of this incident.
 type Step struct {
-	Name  string        // "P0/15m", unique within the incident
-	After time.Duration // after declaration
-	Role  string        // whom it pages: "sre"
-	Due   time.Time
-	Fired time.Time // zero: not yet
+	Name   string        // "P0/15m", unique within the incident
+	After  time.Duration // after the clocks were armed
+	Role   string        // whom it pages: "sre"
+	Unless Unless
+	Round  int // of Arming; 0: armed with the declaration
+	Due    time.Time
+	Fired  time.Time // zero: not yet
+
+	Dropped time.Time // zero: not; it will never fire then
+	Because string    // why it was dropped
+}
+
+// Pending says whether it may still fire.
+func (s Step) Pending() bool { return s.Fired.IsZero() && s.Dropped.IsZero() }
+
+// Unless is what keeps a step from firing, if it comes first.
+type Unless string
+
+const (
+	UnlessRecovered    Unless = "" // the recovery clock
+	UnlessAcknowledged Unless = "acknowledged"
+)
+
+func (u Unless) String() string {
+	if u == UnlessRecovered {
+		return "recovered"
+	}
+	return string(u)
+}
+
+// Arming is when and why the clocks were last armed. Round counts how often they
+// were armed anew, so that steps of different rounds have different names.
+type Arming struct {
+	Round int
+	At    time.Time
+	Why   string // "it was raised from P2 to P0 by owner"; "" is the declaration
+}
+
+// Clocks are what the escalation policy says from one moment on.
+type Clocks struct {
+	Steps    []Step
+	AnswerBy time.Time     // zero: no time is set
+	Remind   time.Duration // 0: never
+}
+
+// Handoff is asked for by one person and accepted by the other.
+type Handoff struct {
+	By string
+	To string
+	At time.Time
 }
 
 // Stop is a person's explicit "stop paging, because".
@@ -102,57 +175,12 @@ func ID(number uint64) string { return fmt.Sprintf("INC-%d", number) }
 // Over says whether it is resolved.
 func (i Incident) Over() bool { return i.State == Resolved }
 
-// Armed says whether its escalation clocks are running.
-func (i Incident) Armed() bool {
-	return (i.State == Open || i.State == Acknowledged) && i.PagingStopped == nil
-}
+// Waiting says whether nobody has acknowledged it, or not since it was reopened.
+func (i Incident) Waiting() bool { return i.State == Open || i.State == Reopened }
 
-// NextStep is the next escalation step that will fire. None if the clocks are
-// stopped or every step has fired.
-func (i Incident) NextStep() (Step, bool) {
-	if !i.Armed() {
-		return Step{}, false
-	}
-	var next Step
-	found := false
-	for _, s := range i.Steps {
-		if s.Fired.IsZero() && (!found || s.Due.Before(next.Due)) {
-			next, found = s, true
-		}
-	}
-	return next, found
-}
-
-// Entry is one line of the timeline. Entries are only ever added.
-type Entry struct {
-	Seq  int
-	At   time.Time
-	By   string // a person's id, or "irisops"
-	Kind Kind
-	Text string
-	Data []byte `json:",omitempty"` // details as JSON, by kind
-}
-
-// Kind says what a timeline entry tells.
-type Kind string
-
-const (
-	KindDeclared  Kind = "declared"
-	KindAcked     Kind = "acknowledged"
-	KindNote      Kind = "note"
-	KindDiagnosed Kind = "diagnosed"
-	KindRequested Kind = "requested" // someone asked for an action
-	KindDecided   Kind = "decided"   // confirmed, approved or denied
-	KindStep      Kind = "step"      // a step of an action ended
-	KindAction    Kind = "action"    // an action started or ended
-	KindVerified  Kind = "verified"
-	KindRecovered Kind = "recovered"
-	KindResolved  Kind = "resolved"
-	KindEscalated Kind = "escalated" // an escalation step fired
-	KindPage      Kind = "page"      // a page was delivered or failed
-	KindStopped   Kind = "paging stopped"
-	KindHalt      Kind = "halt"
-)
+// Troubled says whether clients may not be served: neither recovered nor
+// resolved.
+func (i Incident) Troubled() bool { return i.State != Recovered && i.State != Resolved }
 
 // Effects are what a change asks for beside the incident itself. The store
 // commits them in the same transaction.

@@ -182,7 +182,10 @@ func TestWhatIsKept(t *testing.T) {
 	inc = after(t, inc, at(5), incident.DeclaredResolved{By: "e", Reason: "disk replaced"})
 	want := open()
 	want.State = incident.Resolved
-	want.AckedBy, want.AckedAt = "a", at(1)
+	want.AckedBy, want.AckedAt, want.AnsweredAt = "a", at(1), at(1)
+	for i := range want.Steps[1:] {
+		want.Steps[i+1].Dropped, want.Steps[i+1].Because = at(3), "c stopped the paging: because"
+	}
 	want.Verification = &incident.Verification{At: at(2), OK: true, Summary: "all"}
 	want.PagingStopped = &incident.Stop{By: "c", At: at(3), Reason: "because"}
 	want.RecoveredBy, want.RecoveredAt = "d", at(4)
@@ -341,6 +344,7 @@ func TestAnUnknownEventIsAFault(t *testing.T) {
 func TestWhateverHappensTheIncidentIsWellKept(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		inc, eff := incident.Declare(7, "main", incident.P0, "no clients can connect", "operator", p0(), declared)
+		other, _ := incident.Declare(8, "main", incident.P0, "down", "operator", p0(), declared)
 		timeline := eff.Entries
 		paged := map[string]bool{"P0/0m": true}
 		now := declared
@@ -352,10 +356,14 @@ func TestWhateverHappensTheIncidentIsWellKept(t *testing.T) {
 				incident.Noted{By: "a", Kind: incident.KindNote, Text: "x"},
 				incident.Verified{By: "a", OK: true}, incident.Verified{By: "a"},
 				incident.DeclaredRecovered{By: "a", Force: reason}, incident.DeclaredResolved{By: "a", Reason: reason},
-				incident.PagingStop{By: "a", Reason: reason},
+				incident.PagingStop{By: "a", Reason: reason}, incident.DeclaredMitigated{By: "b"}, incident.Rearmed{By: "a", Clocks: p0Clocks(now)},
+				incident.PriorityChanged{By: "a", To: incident.P1, Clocks: p1(now)}, incident.PriorityChanged{By: "a", To: incident.P0, Clocks: p0Clocks(now)},
+				incident.DeclaredReopened{By: "a", Reason: reason, Clocks: p0Clocks(now)}, incident.HandoffAsked{By: "a", To: "b"}, incident.HandoffAccepted{By: "b"},
+				incident.RoleGiven{By: "a", Role: incident.Scribe, To: "b"}, incident.TookIn{By: "a", From: openP1()}, incident.Merged{By: "a", Into: other},
 			}).Draw(t, "event")
 			kept := inc
 			kept.Steps = append([]incident.Step(nil), inc.Steps...)
+			kept.Duplicates = append([]uint64(nil), inc.Duplicates...)
 			next, eff, err := incident.Apply(inc, event, now)
 			if diff := cmp.Diff(kept, inc); diff != "" {
 				t.Fatalf("%T wrote into the incident it was given:\n%s", event, diff)
@@ -366,21 +374,25 @@ func TestWhateverHappensTheIncidentIsWellKept(t *testing.T) {
 				}
 				continue
 			}
-			if _, note := event.(incident.Noted); inc.Over() && !note {
+			_, note := event.(incident.Noted)
+			if _, again := event.(incident.DeclaredReopened); inc.Over() && !note && !again {
 				t.Fatalf("%T counts after the end", event)
 			}
 			for _, c := range eff.Pages {
-				if paged[c.Step] || !inc.Armed() || c.Due.After(now) {
-					t.Fatalf("%s fired (again %v, armed %v, due %s) at %s", c.Step, paged[c.Step], inc.Armed(), c.Due, now)
+				if paged[c.Step] || !next.Armed() || c.Due.After(now) {
+					t.Fatalf("%s fired (again %v, armed %v, due %s) at %s", c.Step, paged[c.Step], next.Armed(), c.Due, now)
 				}
 				paged[c.Step] = true
 			}
 			if _, due := event.(incident.StepsDue); due {
 				for _, s := range next.Steps {
-					if s.Fired.IsZero() && !s.Due.After(now) {
+					if s.Pending() && next.Armed() && !s.Due.After(now) {
 						t.Fatalf("%s is due and did not fire", s.Name)
 					}
 				}
+			}
+			if when, armed := next.NextDeadline(); armed && next.Over() {
+				t.Fatalf("it is over, and something is due at %s", when)
 			}
 			if _, acked := event.(incident.Acked); acked && next.Armed() != inc.Armed() {
 				t.Fatal("acknowledging has stopped the clocks")

@@ -32,6 +32,7 @@ func check(c *Config, f *findings, m machine) {
 	k.checkGroups()
 	k.checkOnCall()
 	k.checkPolicies()
+	k.checkBusiness()
 	k.checkHosts()
 	k.checkClusters()
 	k.checkThresholds()

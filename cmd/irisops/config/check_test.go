@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"irisops/bot/oncall"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -34,7 +36,7 @@ func TestFaults(t *testing.T) {
 		{"key twice", "", "data: /elsewhere", []string{`12: "data" stands here twice, first on line 1. Keep one of them.`}},
 		{"top key unknown", "", "dat: 1\nnonsense: 2", []string{
 			`12: There is no key "dat" at the top of the file. Did you mean data?`,
-			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks, schedules.`}},
+			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules.`}},
 		{"a misspelt key is not missing as well", "data:", "dta:", []string{`1: There is no key "dta" at the top of the file. Did you mean data?`}},
 		{"listen without a host is all hosts", "", "listen: :8642", nil},
 		{"a token that is none", "", "board: {token_file: /etc/irisops/id_ed25519}", []string{
@@ -84,7 +86,7 @@ func TestFaults(t *testing.T) {
 		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
 		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
-		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, clusters, hosts, checks, schedules.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules.`}},
 		{"schedules", "", "schedules: {backup: {cron: \"@every 1h\"}, drill: {cron: off}, health: {cron: \"0 8 * * MON-FRI\"}}", nil},
 		{"schedules that never come", "", "schedules:\n  backup: {cron: 0 0 30 2 *}\n  drill: {week: 1}\n  health: {cron: \"@daily\", week: 6}\n  tidy: {cron: soon}", []string{
 			`13: cron: "0 0 30 2 *" never comes.`,
@@ -123,7 +125,26 @@ func TestFaults(t *testing.T) {
 			`12: The step of P0 at 0s pages "dba", and nobody is on call as that. Add it under oncall, for example oncall: {dba: operator}`}},
 		{"step pages nonsense", "", "policies: {P0: {steps: [{after: 0m, page: DBA team}]}}", []string{
 			`12: The step of P0 at 0s pages "DBA team", and nobody is on call as that. Name one that stands under oncall.`}},
-		{"negative after", "", "policies: {P0: {steps: [{after: -1m, page: sre}]}}", []string{`12: after: "-1m" is out of range: write a duration from 0s to 31d.`}},
+		{"negative after", "", "policies: {P0: {steps: [{after: -1m, page: sre}]}}", []string{`12: after: "-1m" is out of range: write a duration from 0s to 31d, or respond: when the response time is over.`}},
+		{"after is a word", "", "policies: {P1: {steps: [{after: respons, page: sre}]}}", []string{`12: after: "respons" is not a duration: write 90s, 15m, 1h30m or 2d, or respond: when the response time is over.`}},
+		{"steps with everything", "", "policies: {P1: {respond: 5m, remind: 10m, steps: [{after: respond, page: [sre, owner], unless: acknowledged, repeat: {every: 10m, times: 3}}, {after: 1h, page: sre, unless: recovered}]}}", nil},
+		{"unless is a word", "", "policies: {P1: {steps: [{after: 1m, page: sre, unless: acked}]}}", []string{`12: unless: "acked" is not known. Write one of: recovered, acknowledged.`}},
+		{"pages one twice", "", "policies: {P1: {steps: [{after: 1m, page: [sre, sre]}]}}", []string{"12: The step of P1 at 1m pages sre twice. Take one out."}},
+		{"pages an empty list", "", "policies: {P1: {steps: [{after: 1m, page: []}]}}", []string{"12: This step of P1 pages nobody. For example page: sre"}},
+		{"repeats too often", "", "policies: {P1: {steps: [{after: 1m, page: sre, repeat: {every: 1s, times: 101}}]}}", []string{
+			"12: every: 1s is too often: people have to be able to answer. Write 10s or more.", "12: times: 101 is out of range: write a number from 1 to 100."}},
+		{"repeats without figures", "", "policies: {P1: {steps: [{after: 1m, page: sre, repeat: {}}]}}", []string{
+			"12: repeat has no every: how long between two pages. For example repeat: {every: 10m, times: 3}",
+			"12: repeat has no times: how often it pages again. For example repeat: {every: 10m, times: 3}"}},
+		{"reminds too often", "", "policies: {P1: {remind: 5s}}", []string{"12: remind: 5s is less than any update takes to type. Write 1m or more, or 0m for no reminders."}},
+		{"reminds never", "", "policies: {P1: {remind: 0m}}", nil},
+		{"business days", "", "business: {days: [sun, Monday], until: 24:00, country: gb, holidays: [2026-12-31, 02-29]}", nil},
+		{"no business day", "", "business: {days: []}", []string{"12: days: without any business day nothing would ever be answered. For example [mon, tue, wed, thu, fri]"}},
+		{"business nonsense", "", "business: {days: [mo], until: 25:00, country: xx, holidays: [2026-02-29]}", []string{
+			`12: An entry of days: "mo" is no day. Did you mean mon.`, `12: until: "25:00" is no time of day: write it like 17:00.`,
+			`12: An entry of holidays: "2026-02-29" is no date: write 2026-12-24, or 12-24 for every year.`,
+			`12: country: the public holidays of "xx" are not known; list them under holidays. Known: ` + strings.Join(oncall.Countries(), ", ") + "."}},
+		{"a day without hours", "", "business: {until: 00:00}", []string{"12: until: a day that ends when it begins has no hours. Write it like 17:00."}},
 		{"merge keys", "", "policies: {P0: {<<: {steps: []}}}", []string{"12: Only plain keys are read here, no merge keys (<<) and no complex ones. Write the keys out."}},
 		{"anchors", "", "time_zone: &z UTC\nlisten: *z", []string{
 			"12: Anchors (&) and aliases (*) are not read here. Write the value out.",
@@ -334,7 +355,8 @@ func TestWarnings(t *testing.T) {
 		{"no such account", "unix: ops2", "unix: ops3", []string{"4: Person second: this machine has no account ops3, so nobody can come by it."}},
 		{"group of approvers", "", "groups: {approver: S01}", []string{"12: A group's members do not count as a second person, so they cannot approve. Approvers are entries under people."}},
 		{"nobody on call", "oncall: {primary: operator, sre: second, owner: second}\n", "",
-			[]string{"1: P0 pages primary and sre and owner, and nobody is on call as that: everyone on call will be paged instead. Add it under oncall."}},
+			[]string{"1: P0 pages primary and sre and owner, and nobody is on call as that: everyone on call will be paged instead. Add it under oncall.",
+				"1: P1 pages primary, and nobody is on call as that: everyone on call will be paged instead. Add it under oncall."}},
 		{"no sre", "sre: second, ", "", []string{"5: P0 pages sre, and nobody is on call as that: everyone on call will be paged instead. Add it under oncall."}},
 		{"no policy for P0", "", "policies: {P1: {respond: 10m}}", []string{"12: There is no policy for P0. The runbook's stands: primary at once, sre after 15 minutes, owner after 30."}},
 		{"P0 without steps", "", "policies: {P0: {}}", []string{"12: P0 has no steps, so an outage pages nobody by itself."}},

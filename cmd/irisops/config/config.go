@@ -28,6 +28,7 @@ type Config struct {
 	Groups      map[access.Role]string       `yaml:"groups"` // Slack user group of a role
 	OnCallRoles map[string]string            `yaml:"oncall"` // role -> person
 	Policies    map[incident.Priority]Policy `yaml:"policies"`
+	Business    Business                     `yaml:"business"`
 	Clusters    []Cluster                    `yaml:"clusters"`
 	Hosts       map[string]Host              `yaml:"hosts"`
 	Checks      Checks                       `yaml:"checks"`
@@ -65,18 +66,6 @@ type Person struct {
 	Roles []access.Role `yaml:"roles"`
 
 	UID string `yaml:"-"` // the number of the Unix account; "" if this machine does not know it
-}
-
-// Policy is what happens to an incident of one priority.
-type Policy struct {
-	Respond Respond `yaml:"respond"`
-	Steps   []Step  `yaml:"steps"`
-}
-
-// Step pages an on-call role so long after declaration, unless recovered.
-type Step struct {
-	After time.Duration `yaml:"after"`
-	Page  string        `yaml:"page"`
 }
 
 // Cluster is one IRIS cluster.
@@ -117,17 +106,6 @@ const (
 	defaultSocket   = "irisops.sock" // in the data folder
 	local           = "local"
 )
-
-// defaultPolicies are the incident runbook's response times, and its escalation
-// of an outage that is not recovered after 15 and 30 minutes.
-func defaultPolicies() map[incident.Priority]Policy {
-	return map[incident.Priority]Policy{
-		incident.P0: {Steps: []Step{{0, "primary"}, {15 * time.Minute, "sre"}, {30 * time.Minute, "owner"}}},
-		incident.P1: {Respond: Respond{Within: 15 * time.Minute}, Steps: []Step{}},
-		incident.P2: {Respond: Respond{Within: time.Hour}, Steps: []Step{}},
-		incident.P3: {Respond: Respond{NextBusinessDay: true}, Steps: []Step{}},
-	}
-}
 
 // machine is what Load asks of the machine beside the files themselves.
 type machine struct {

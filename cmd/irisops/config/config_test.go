@@ -18,6 +18,7 @@ import (
 	"irisops/bot/access"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
+	"irisops/bot/oncall"
 	"irisops/bot/schedule"
 )
 
@@ -136,6 +137,7 @@ func TestExample(t *testing.T) {
 		Policies:    defaultPolicies(), // the example shows the defaults
 		Checks:      standard(t),
 		Schedules:   exampleSchedules(),
+		Business:    Business{defaultBusiness.Days, HourOfDay(17 * time.Hour), "fr", []DayOff{{0, time.December, 24}}},
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
 		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
 			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
@@ -143,6 +145,8 @@ func TestExample(t *testing.T) {
 			{"edge2", "iris_edge2@h2", "edge", "h2", f.dir + "/iris", "start_edge2", nil, "edge2.log", 8086},
 		}, NewSecret(cookie)}},
 	}
+	want.Policies["P2"] = Policy{Respond: Respond{Within: time.Hour}, Steps: []Step{
+		{After{Overdue: true}, Targets{"primary"}, Unless(incident.UnlessAcknowledged), Repeat{time.Hour, 2}}}}
 	options := cmp.Options{cmp.Comparer(func(a, b Secret) bool { return a.Reveal() == b.Reveal() }), cmp.FilterPath(func(p cmp.Path) bool {
 		return p.Last().String() == ".zone" || p.Last().String() == ".warnings" || p.Last().String() == ".listens"
 	}, cmp.Ignore())}
@@ -185,6 +189,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	whole.Policies["P2"] = Policy{Respond: Respond{Within: time.Hour}, Steps: []Step{}} // shows more than the default
 	for what, pair := range map[string][2]any{
 		"listen":    {whole.Listen, c.Listen},
 		"socket":    {Socket{Path: "/var/lib/irisops/irisops.sock"}, c.Socket},
@@ -206,7 +211,7 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(&Slack{Mode: "socket", Channel: "C0OPS", OnCallChannel: "C0OPS"}, c.Slack); diff != "" {
 		t.Errorf("slack (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Policy{Steps: []Step{{time.Minute, "sre"}}}, c.Policies["P0"]); diff != "" {
+	if diff := cmp.Diff(Policy{Remind: 20 * time.Minute, Steps: []Step{{After: After{For: time.Minute}, Page: Targets{"sre"}}}}, c.Policies["P0"]); diff != "" {
 		t.Errorf("P0 (-want +got):\n%s", diff)
 	}
 }
@@ -243,11 +248,12 @@ func TestDomain(t *testing.T) {
 		t.Errorf("sre is %s", person)
 	}
 	if diff := cmp.Diff(map[incident.Priority]escalation.Policy{
-		"P0": {Steps: []escalation.PolicyStep{{After: 0, Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}},
-		"P1": {Respond: 15 * time.Minute},
-		"P2": {Respond: time.Hour},
-		"P3": {NextBusinessDay: true},
-	}, c.Escalation()); diff != "" {
+		"P0": {Remind: 20 * time.Minute, Steps: []escalation.PolicyStep{{After: 0, Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}},
+		"P1": {Respond: 15 * time.Minute, Remind: 20 * time.Minute, Steps: []escalation.PolicyStep{{Overdue: true, Role: "primary", Unless: incident.UnlessAcknowledged}}},
+		"P2": {Respond: time.Hour, Steps: []escalation.PolicyStep{{Overdue: true, Role: "primary", Unless: incident.UnlessAcknowledged, Repeat: escalation.Repeat{Every: time.Hour, Times: 2}}}},
+		"P3": {NextBusinessDay: true, Business: oncall.Business{Zone: c.Zone(), Until: 17 * time.Hour, Country: "fr", Holidays: []oncall.Holiday{{Month: 12, Day: 24}},
+			Days: []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday}}},
+	}, c.Escalation(), cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() })); diff != "" {
 		t.Errorf("escalation (-want +got):\n%s", diff)
 	}
 	if (Config{}).Zone() != time.UTC {

@@ -33,11 +33,15 @@ var place = map[reflect.Type]string{
 
 	reflect.TypeFor[Schedules](): "under schedules",
 	reflect.TypeFor[Schedule]():  "in a schedule",
+
+	reflect.TypeFor[Repeat]():   "under repeat",
+	reflect.TypeFor[Business](): "under business",
 }
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
 	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
+	targetsType  = reflect.TypeFor[Targets]()
 )
 
 func (d decoder) decode(node ast.Node, path string, into reflect.Value) {
@@ -164,6 +168,11 @@ func (d decoder) entries(node ast.Node, path string, each func(key string, line 
 }
 
 func (d decoder) list(node ast.Node, path string, into reflect.Value) {
+	if _, one := node.(ast.ScalarNode); one && into.Type() == targetsType { // one stands for a list of one
+		into.Set(reflect.MakeSlice(into.Type(), 1, 1))
+		d.decode(node, path+"[0]", into.Index(0))
+		return
+	}
 	seq, ok := node.(*ast.SequenceNode)
 	if !ok {
 		d.fault(path, "%s has to be a list, like [a, b] or lines that begin with \"- \"; it is %s.", last(path), kind(node))

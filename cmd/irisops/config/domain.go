@@ -10,8 +10,6 @@ import (
 
 	"irisops/actions/cluster"
 	"irisops/bot/access"
-	"irisops/bot/escalation"
-	"irisops/bot/incident"
 	"irisops/bot/oncall"
 )
 
@@ -42,19 +40,6 @@ func (p Person) access() access.Person {
 // OnCall is who is on call. Everyone is reached in the conversation.
 func (c Config) OnCall() oncall.Roster {
 	return oncall.Roster{Roles: maps.Clone(c.OnCallRoles)}
-}
-
-// Escalation is what happens to an incident of each priority.
-func (c Config) Escalation() map[incident.Priority]escalation.Policy {
-	policies := map[incident.Priority]escalation.Policy{}
-	for priority, p := range c.Policies {
-		policy := escalation.Policy{Respond: p.Respond.Within, NextBusinessDay: p.Respond.NextBusinessDay}
-		for _, s := range p.Steps {
-			policy.Steps = append(policy.Steps, escalation.PolicyStep{After: s.After, Role: s.Page})
-		}
-		policies[priority] = policy
-	}
-	return policies
 }
 
 // Zone is the zone of people's hours.

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"irisops/bot"
 	"irisops/bot/console"
@@ -16,7 +19,8 @@ type runCommand struct {
 }
 
 // Run stands beside the clusters until it is told to stop. The conversation is
-// printed as it goes, for the journal; people speak through irisops ctl.
+// printed as it goes, for the journal; people speak through irisops ctl. SIGHUP
+// reloads the config.
 func (c runCommand) Run(ctx context.Context, s streams) error {
 	cfg, err := config.Load(c.Config)
 	if err != nil {
@@ -26,18 +30,16 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 		fmt.Fprintln(s.err, "irisops:", w)
 	}
 	log := slog.New(slog.NewTextHandler(s.err, nil))
-	style := styleOf(s.out)
-	feed := console.NewTerminal(s.out, false, style, cfg.Zone(), []string{"irisops"})
-	a, err := newApp(cfg, overrides{rooms: []bot.Room{feed}}, log)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	a, err := c.startApp(ctx, s, log, cfg)
 	if err != nil {
 		return err
 	}
-	if err := a.Start(ctx); err != nil {
-		return errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
-	}
 	fmt.Fprintf(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), c.Config)
 	if a.web != nil {
-		fmt.Fprintf(s.out, "Web requests: %s\n", a.web.URL())
+		fmt.Fprintf(s.out, "The board: %s\n", a.web.URL())
 	}
 	switch {
 	case inSlack(cfg):
@@ -47,11 +49,30 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 	default:
 		fmt.Fprintln(s.err, "irisops: slack: is not configured: pages are shown here and to irisops ctl only, nobody's phone rings.")
 	}
-	<-ctx.Done()
-	fmt.Fprintln(s.out, "irisops is stopping; the cluster's nodes are left as they are.")
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-	defer cancel()
-	return a.Stop(stop)
+	for {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(s.out, "irisops is stopping; the cluster's nodes are left as they are.")
+			return stopApp(ctx, a)
+		case <-reload:
+			if a, cfg, err = c.reload(ctx, s, log, a, cfg); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// startApp starts irisops with that config; on an error nothing of it is left.
+func (c runCommand) startApp(ctx context.Context, s streams, log *slog.Logger, cfg config.Config) (*app, error) {
+	feed := console.NewTerminal(s.out, false, styleOf(s.out), cfg.Zone(), []string{"irisops"})
+	a, err := newApp(cfg, overrides{rooms: []bot.Room{feed}}, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Start(ctx); err != nil {
+		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	return a, nil
 }
 
 func clusterNames(cfg config.Config) string {

@@ -30,6 +30,7 @@ import (
 // app is irisops put together: made by newApp, then Start, then Stop. What was
 // opened is closed in the opposite order, each by its name.
 type app struct {
+	db     *store.DB
 	bot    *bot.Bot
 	slack  *slack.Room     // nil: not in Slack
 	ears   *slack.Listener // the same
@@ -64,6 +65,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if err != nil {
 		return a, err
 	}
+	a.db = db
 	a.onStop("the database", func(context.Context) error { return db.Close() })
 	clusters, err := a.clusters(cfg, db, log)
 	if err != nil {

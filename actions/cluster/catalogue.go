@@ -25,6 +25,7 @@ func (c *Cluster) Actions() []actions.Action {
 		c.startAction(),
 		c.stopAction(),
 		c.restartAction(),
+		c.recoverAction(),
 		c.meshAction(),
 	}
 }

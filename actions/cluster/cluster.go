@@ -59,6 +59,7 @@ func (n Node) Key() string { return n.Cluster + "/" + n.Short }
 type Spec struct {
 	Name  string
 	Nodes []Node
+	Smoke *Smoke // the cluster's own smoke test; may be nil
 }
 
 // ByRole lists the nodes of a role in config order.

@@ -28,7 +28,7 @@ func (c *Cluster) judgeCores(ctx context.Context, o order, lives map[string]life
 	views := c.viewCores(ctx, lives)
 	var starting, others []coreView
 	for _, v := range views {
-		ordered := slices.ContainsFunc(o.cores(), func(n Node) bool { return n.Short == v.node.Short })
+		ordered := contains(o.cores(), v.node) && (!planning || o.acts(v.node))
 		switch stops := planning && o.op.stops(); {
 		case ordered && (stops || v.life.dead()):
 			starting = append(starting, v)

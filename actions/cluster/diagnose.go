@@ -244,7 +244,7 @@ func (c *Cluster) nextOf(conditions []condition, causes []cause) []actions.Next 
 	}
 	switch {
 	case all(c.Nodes):
-		add("start all")
+		add("recover " + whole)
 	default:
 		for _, r := range []Role{CoreRole, EdgeRole} {
 			if all(c.ByRole(r)) {

@@ -18,6 +18,8 @@ type order struct {
 	archive bool     // rename logs out of the way of a start
 	first   string   // the core that a person has chosen to start first; may be ""
 	fresh   []string // cores that a person says are new, and so have no data
+	whole   bool     // recover: the whole cluster, with the runbook's steps
+	sick    []Node   // recover, while it is planned: the nodes that will be started
 }
 
 func (o order) cores() []Node { return Spec{Nodes: o.nodes}.ByRole(CoreRole) }
@@ -156,6 +158,10 @@ func (o order) groups() [][]Node {
 	}
 	return groups
 }
+
+// acts says whether the plan starts the node anew, as far as is known when it is
+// made.
+func (o order) acts(n Node) bool { return o.op != opRecover || contains(o.sick, n) }
 
 // title is the verb and the exact scope: "Restart edge1", "Stop all: core, edge1".
 func (o order) title() string {

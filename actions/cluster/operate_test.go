@@ -406,7 +406,7 @@ func TestPlanAgain(t *testing.T) {
 		return append(s, p.Targets...)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		op := rapid.SampledFrom([]string{"start", "stop", "restart", "mesh"}).Draw(t, "op")
+		op := rapid.SampledFrom([]string{"start", "stop", "restart", "recover", "mesh"}).Draw(t, "op")
 		args := actions.Args{"target": rapid.SampledFrom([]string{"edge1", "edge", "core", "all"}).Draw(t, "target")}
 		if rapid.Bool().Draw(t, "no-archive") {
 			args["no-archive"] = "true"
@@ -426,7 +426,7 @@ func TestPlanAgain(t *testing.T) {
 			}
 		}
 		// The link's waits are real here, and short.
-		w, c := build(Options{Survey: time.Millisecond}, core("core"), edge("edge1", 8085), edge("edge2", 8086))
+		w, c := build(Options{Survey: time.Millisecond, Diagnose: 5 * time.Millisecond}, core("core"), edge("edge1", 8085), edge("edge2", 8086))
 		for _, f := range w.nodes {
 			f.latency = 0
 		}
@@ -469,7 +469,27 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"diagnose", "logs", "mesh", "messages clear", "messages export", "messages exports", "messages redeliver", "messages restore", "messages show", "messages size", "mnesia", "presence", "presence size", "restart", "start", "stop", "verify"}; !slices.Equal(want, slices.Sorted(maps.Keys(seen))) {
+	want := []string{ // a line each, in order
+		"diagnose",
+		"logs",
+		"mesh",
+		"messages clear",
+		"messages export",
+		"messages exports",
+		"messages redeliver",
+		"messages restore",
+		"messages show",
+		"messages size",
+		"mnesia",
+		"presence",
+		"presence size",
+		"recover",
+		"restart",
+		"start",
+		"stop",
+		"verify",
+	}
+	if !slices.Equal(want, slices.Sorted(maps.Keys(seen))) {
 		t.Errorf("actions: %v", slices.Sorted(maps.Keys(seen)))
 	}
 }

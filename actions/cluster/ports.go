@@ -41,6 +41,9 @@ type Host interface {
 	// Make runs the node's target. The node it starts outlives this program, in
 	// a session of its own and with an allow-listed environment.
 	Make(ctx context.Context, n Node) error
+	// Run runs a program of the config with fixed arguments in the node's folder,
+	// until it ends, and returns the end of what it prints.
+	Run(ctx context.Context, n Node, argv []string) ([]string, error)
 	// LogTail is the last lines of the node's log, oldest first, at most max
 	// lines and 1 MiB.
 	LogTail(ctx context.Context, n Node, max int) ([]string, error)
@@ -59,6 +62,9 @@ type Edge interface {
 	// RoundTrip logs both users in, sends a message from one to the other,
 	// and acknowledges every delivery. It returns the login and delivery times.
 	RoundTrip(ctx context.Context, addr, from, to string) (login, delivery time.Duration, err error)
+	// Offline sends a message to a user who is away, and logs that user in until
+	// it is delivered. It returns the time from one to the other.
+	Offline(ctx context.Context, addr, from, to string) (time.Duration, error)
 }
 
 // Files is a folder of irisops's own, for what only it may read: exports with

@@ -25,7 +25,11 @@ func (c *Cluster) archiveStep(o order, n Node) actions.Step {
 			}
 			path, err := c.host.ArchiveLog(ctx, n, time.Now())
 			if err != nil {
-				return "", c.failure(err, fmt.Sprintf("Free the disk, then say `start %s`; or `start %s --no-archive`, which loses the old log.", o.target, o.target),
+				again := "start " + o.target
+				if o.op == opRecover {
+					again = "recover " + o.target
+				}
+				return "", c.failure(err, fmt.Sprintf("Free the disk, then say `%s`; or `%s --no-archive`, which loses the old log.", again, again),
 					"%s was not started, because its log could not be archived: %s", n.Short, c.mask.err(err))
 			}
 			if path == "" {

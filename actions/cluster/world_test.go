@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,8 @@ type world struct {
 	acts   []string        // what was done to the world, in order
 	nextID int
 	now    func() time.Time
+
+	smokeErr error // how the cluster's own smoke test ends
 }
 
 type fakeNode struct {
@@ -348,6 +351,13 @@ func (w *world) Make(_ context.Context, n Node) error {
 	return nil
 }
 
+func (w *world) Run(_ context.Context, n Node, argv []string) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.did("run %s on %s", strings.Join(argv, " "), n.Short)
+	return []string{"2 tests", "PASSED"}, w.smokeErr
+}
+
 func (w *world) LogTail(_ context.Context, n Node, max int) ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -411,4 +421,13 @@ func (w *world) RoundTrip(ctx context.Context, addr, from, to string) (login, de
 		return 0, 0, err
 	}
 	return login, 1300 * time.Microsecond, nil
+}
+
+func (w *world) Offline(ctx context.Context, addr, from, to string) (time.Duration, error) {
+	for _, user := range []string{from, to} {
+		if _, err := w.Login(ctx, addr, user); err != nil {
+			return 0, err
+		}
+	}
+	return 700 * time.Millisecond, nil
 }

@@ -119,6 +119,24 @@ func TestProbesOfTheLab(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a message to somebody who is away", func(t *testing.T) {
+		took, err := p.Offline(t.Context(), addr, probeA, probeB)
+		if err != nil || took <= 0 {
+			t.Fatal(took, err)
+		}
+		// The core, which keeps such messages, is away too.
+		if err := l.Pause(t.Context(), "core"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := p.Offline(ctx, addr, probeA, probeB); err == nil {
+			t.Error("delivered without a core")
+		}
+		if err := l.Resume(t.Context(), "core"); err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("paused", func(t *testing.T) {
 		if err := l.Pause(t.Context(), "edge1"); err != nil {
 			t.Fatal(err)

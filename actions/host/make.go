@@ -127,20 +127,7 @@ func (l *Local) command(ctx context.Context, n cluster.Node, args []string) *exe
 
 // run runs a prepared make. Messages is what it prints on standard error.
 func (l *Local) run(ctx context.Context, cmd *exec.Cmd, n cluster.Node, messages *tailBuffer) error {
-	var killer atomic.Pointer[time.Timer]
-	cmd.WaitDelay = outputGrace
-	cmd.Cancel = func() error {
-		// make leads its session and so its process group. The negative pid is
-		// safe while make has not been waited for. SIGTERM lets make delete a
-		// half-written file, which would look up to date to the next make.
-		group := -cmd.Process.Pid
-		killer.Store(time.AfterFunc(killGrace, func() { _ = unix.Kill(group, unix.SIGKILL) }))
-		return unix.Kill(group, unix.SIGTERM)
-	}
-	err := cmd.Run()
-	if t := killer.Load(); t != nil {
-		t.Stop()
-	}
+	err := endsAsGroup(cmd)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -157,6 +144,26 @@ func (l *Local) run(ctx context.Context, cmd *exec.Cmd, n cluster.Node, messages
 		return l.secrets.makeFailure(n, exit.ProcessState.String(), messages.Bytes(), exit)
 	}
 	return classify(err, "make "+n.Target+" could not be started")
+}
+
+// endsAsGroup runs a command that leads its session, and ends it with its process
+// group when its context ends.
+func endsAsGroup(cmd *exec.Cmd) error {
+	var killer atomic.Pointer[time.Timer]
+	cmd.WaitDelay = outputGrace
+	cmd.Cancel = func() error {
+		// It leads its session and so its process group. The negative pid is safe
+		// while it has not been waited for. SIGTERM lets make delete a half-written
+		// file, which would look up to date to the next make.
+		group := -cmd.Process.Pid
+		killer.Store(time.AfterFunc(killGrace, func() { _ = unix.Kill(group, unix.SIGKILL) }))
+		return unix.Kill(group, unix.SIGTERM)
+	}
+	err := cmd.Run()
+	if t := killer.Load(); t != nil {
+		t.Stop()
+	}
+	return err
 }
 
 func holdsOutput(n cluster.Node, err error) error {

@@ -259,6 +259,45 @@ func TestRemoteArchives(t *testing.T) {
 	}
 }
 
+// A program of the config runs in the node's folder, here and there alike.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	r, l, ctx := newSSHD(t).remote(t), NewLocal(nil, "topsecret"), t.Context()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "sums"), "a topsecret\nb\n")
+	type runner interface {
+		Run(context.Context, cluster.Node, []string) ([]string, error)
+	}
+	for what, on := range map[string]struct {
+		runner
+		cluster.Node
+	}{"local": {l, node(dir)}, "remote": {r, there(dir)}} {
+		got, err := on.Run(ctx, on.Node, []string{"cat", "sums"})
+		if err != nil || len(got) != 2 || got[1] != "b" {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+		if got, err := on.Run(ctx, on.Node, []string{"cat", "sums", "nothing"}); actions.CodeOf(err) != CodeProgramFailed || len(got) != 3 {
+			t.Errorf("%s: %q, %v", what, got, err)
+		}
+		if _, err := on.Run(ctx, on.Node, []string{"irisops-no-such-program"}); actions.CodeOf(err) != CodeNoProgram {
+			t.Errorf("%s: %v", what, err)
+		}
+		brief, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+		if _, err := on.Run(brief, on.Node, []string{"sleep", "60"}); actions.CodeOf(err) != actions.CodeHung {
+			t.Errorf("%s: %v", what, err)
+		}
+		cancel()
+		for _, bad := range [][]string{nil, {""}, {"-c"}, {"sh", "x"}, {"/bin/bash", "x"}, {"env", "x"}, {"cat", "$(x)"}, {"cat", "a b"}, {"cat", "x\ny"}, {"cat", strings.Repeat("x", 300)}} {
+			if _, err := on.Run(ctx, on.Node, bad); actions.CodeOf(err) != CodeBadValue {
+				t.Errorf("%s %q: %v", what, bad, err)
+			}
+		}
+	}
+	if got, err := l.Run(ctx, node(dir), []string{"cat", "sums"}); err != nil || got[0] != "a ***" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestRemoteFailures(t *testing.T) {
 	t.Parallel()
 	r, ctx := newSSHD(t).remote(t), t.Context()

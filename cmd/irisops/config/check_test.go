@@ -47,6 +47,14 @@ func TestFaults(t *testing.T) {
 		{"listen on any free port", "", "listen: 127.0.0.1:0", nil},
 		{"listen nowhere", "", "listen: none", nil},
 		{"listen without a port", "", "listen: 127.0.0.1", []string{`12: listen: "127.0.0.1" is not host:port. For example 127.0.0.1:8642, or none`}},
+		{"smoke", edge, edge + "\n    smoke: {run: [python3, tests/smoke.py]}", nil},
+		{"smoke with a shell", edge, edge + "\n    smoke: {run: [/bin/sh, -c, 'rm x']}", []string{
+			"12: run: /bin/sh runs other programs, and irisops starts no shell. Name the program itself.",
+			`12: run: "rm x" cannot be used: only letters, digits and _ @ . / : = + , - are allowed there.`}},
+		{"smoke of nothing", edge, edge + "\n    smoke: {node: core9, within: 1ms}", []string{
+			`12: node: "core9" is no node of Cluster main. Say the short name of one.`,
+			"12: within: 1ms is not between 1s and 1h.",
+			"12: smoke has no run: the program and its arguments, like run: [python3, tests/smoke.py]"}},
 		{"external_url with a password", "", "external_url: https://u:p@example.org", []string{"12: external_url has a user or a password in it, and it stands in every link. Take it out."}},
 		{"external_url of a file", "", "external_url: file:///etc", []string{`12: external_url: "file:///etc" is not the beginning of a web address. For example https://irisops.example.org`}},
 		{"socket path relative", "", "socket: {path: run/x}", []string{`12: path: "run/x" is not an absolute path. Begin it with a slash.`}},

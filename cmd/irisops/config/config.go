@@ -74,6 +74,7 @@ type Cluster struct {
 	CookieFile string `yaml:"cookie_file"`
 	EPMDPort   int    `yaml:"epmd_port"`
 	Nodes      []Node `yaml:"nodes"`
+	Smoke      *Smoke `yaml:"smoke"` // nil: none
 
 	Cookie Secret `yaml:"-"` // what the cookie file holds
 }
@@ -89,6 +90,14 @@ type Node struct {
 	MakeVars map[string]string `yaml:"make_vars"`
 	Log      string            `yaml:"log"` // relative to Dir
 	Port     int               `yaml:"port"`
+}
+
+// Smoke is the cluster's own smoke test: a program with fixed arguments in the
+// folder of a node.
+type Smoke struct {
+	Node   string        `yaml:"node"`
+	Run    []string      `yaml:"run"`
+	Within time.Duration `yaml:"within"`
 }
 
 // Host is how a machine is reached that is not this one.

@@ -29,6 +29,7 @@ var place = map[reflect.Type]string{
 	reflect.TypeFor[Cluster](): "in a cluster",
 	reflect.TypeFor[Node]():    "in a node",
 	reflect.TypeFor[Host]():    "in a host",
+	reflect.TypeFor[Smoke]():   "under smoke",
 	reflect.TypeFor[Checks]():  "under checks",
 
 	reflect.TypeFor[Schedules](): "under schedules",

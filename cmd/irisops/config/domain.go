@@ -71,5 +71,8 @@ func (c Cluster) Spec() cluster.Spec {
 			Target: n.Target, MakeVars: maps.Clone(n.MakeVars), Log: n.Log, Port: n.Port, EPMDPort: c.EPMDPort,
 		})
 	}
+	if c.Smoke != nil {
+		s.Smoke = &cluster.Smoke{Node: c.Smoke.Node, Run: slices.Clone(c.Smoke.Run), Within: c.Smoke.Within}
+	}
 	return s
 }

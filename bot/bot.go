@@ -70,6 +70,7 @@ type Store interface {
 // Cluster is one cluster that the bot stands beside.
 type Cluster struct {
 	Name    string
+	Targets []string // what start, stop and restart can be said of: nodes, roles, all; for forms
 	Actions []actions.Action
 	// Summary is one line on how it does, within about a second.
 	Summary func(ctx context.Context) (actions.Level, string)

@@ -79,7 +79,8 @@ var words = []word{
 			"for P0 the runbook pages the on-call SRE after 15 and the service owner after 30 minutes that are not recovered.",
 		Params: []actions.Param{
 			{Name: "priority", Kind: actions.Choice, Choices: []string{"P0", "P1", "P2", "P3"}, Doc: "how urgent", Example: "P0"},
-			{Name: "title", Kind: actions.Text, Doc: "what is wrong, in a few words", Example: `"no clients can connect"`}}}, declare},
+			{Name: "title", Kind: actions.Text, Doc: "what is wrong, in a few words", Example: `"no clients can connect"`},
+			{Name: "symptoms", Kind: actions.Text, Flag: true, Doc: "what is seen, for the timeline", Example: `"logins time out since 10:40"`}}}, declare},
 	{command.Spec{Words: "ack", Class: actions.Tell, Group: incids, Summary: "take it; the escalation clocks run on until recovery", Example: "ack"}, ack},
 	{command.Spec{Words: "note", Class: actions.Tell, Group: incids, Summary: "add a line to the timeline", Example: "note switch in rack 4 was rebooted",
 		Params: []actions.Param{{Name: "text", Kind: actions.Text, Doc: "what to remember", Example: "switch in rack 4 was rebooted"}}}, note},

@@ -21,7 +21,7 @@ func declare(c *call) error {
 		return err
 	}
 	priority, title := incident.Priority(c.args["priority"]), c.args["title"]
-	inc, existed, err := c.open(c.ctx, Declaration{Cluster: cluster.Name, Priority: priority, Title: title, By: c.who.ID},
+	inc, existed, err := c.open(c.ctx, Declaration{Cluster: cluster.Name, Priority: priority, Title: title, Symptoms: c.args["symptoms"], By: c.who.ID},
 		dedupKey(cluster.Name, priority, title), c.d.ID)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type Declaration struct {
 	Priority incident.Priority
 	Title    string
 	Cause    string // what made the bot declare it, for the record: "watch: edge1 refuses logins"
+	Symptoms string // what was seen, where a person told it
 	By       string // a person's id where one asked for it (a drill); "" is the bot itself
 	// Dedup is the key of the cause: as long as an incident with it is not
 	// resolved, there is no second one. "" is equal to none.
@@ -61,7 +62,7 @@ func (b *Bot) open(ctx context.Context, d Declaration, dedup, delivery string) (
 	now := nowUTC()
 	inc, existed, err := b.Store.Declare(ctx, dedup, func(number uint64) change.Change {
 		inc, eff := incident.New(number, incident.Declaration{
-			Cluster: d.Cluster, Title: d.Title, Priority: d.Priority, By: d.By, Cause: d.Cause, Drill: d.Drill,
+			Cluster: d.Cluster, Title: d.Title, Priority: d.Priority, By: d.By, Cause: d.Cause, Symptoms: d.Symptoms, Drill: d.Drill,
 			Clocks: escalation.Clocks(d.Priority, b.Policies[d.Priority], now),
 		}, now)
 		return change.Change{Incident: &inc, Entries: eff.Entries,

@@ -44,6 +44,14 @@ func (o *Outcome) Wait() int {
 	return o.code
 }
 
+// Code is the exit code as far as it is known when CarryOut returns: whether the
+// words were refused.
+func (o *Outcome) Code() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.code
+}
+
 func (o *Outcome) fail(code int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -51,6 +51,9 @@ type slackRecord struct {
 	Failed   string          `json:"failed,omitempty"`
 	Beside   bool            `json:"beside,omitempty"`
 	State    string          `json:"state,omitempty"`
+	Upload   bool            `json:"upload,omitempty"`
+	More     bool            `json:"more,omitempty"`
+	Folded   bool            `json:"folded,omitempty"`
 	Pin      bool            `json:"pin,omitempty"`
 	Pinned   bool            `json:"pinned,omitempty"`
 }
@@ -62,7 +65,7 @@ func recordSlack(p outbox.Post) slackRecord {
 		Key:    p.Key, Incident: p.Incident, Parent: p.Parent, Channel: p.Channel, Thread: p.Thread, User: p.User,
 		Asker: p.Asker, Calls: p.Calls, OnCall: p.OnCall, Created: utc(p.Created), Message: p.Message,
 		Hash: p.Hash, Shown: p.Shown, TS: p.TS, Record: p.Record, Failed: p.Failed,
-		Beside: p.Beside, State: p.State, Pin: p.Pin, Pinned: p.Pinned,
+		Beside: p.Beside, State: p.State, Upload: p.Upload, More: p.More, Folded: p.Folded, Pin: p.Pin, Pinned: p.Pinned,
 	}
 }
 
@@ -71,7 +74,7 @@ func (r slackRecord) post() outbox.Post {
 		Key: r.Key, Incident: r.Incident, Parent: r.Parent, Channel: r.Channel, Thread: r.Thread, User: r.User,
 		Asker: r.Asker, Calls: r.Calls, OnCall: r.OnCall, Created: r.Created, Message: r.Message,
 		Hash: r.Hash, Shown: r.Shown, TS: r.TS, Record: r.Record, Failed: r.Failed,
-		Beside: r.Beside, State: r.State, Pin: r.Pin, Pinned: r.Pinned,
+		Beside: r.Beside, State: r.State, Upload: r.Upload, More: r.More, Folded: r.Folded, Pin: r.Pin, Pinned: r.Pinned,
 	}
 }
 

@@ -14,6 +14,7 @@ type Declaration struct {
 	Priority Priority
 	By       string // a person's id, or Bot
 	Cause    string // what made the bot declare it
+	Symptoms string // what was seen, as a person told it
 	Drill    bool
 	Clocks   Clocks // of the escalation policy, from the declaration on
 }
@@ -41,6 +42,9 @@ func New(number uint64, d Declaration, now time.Time) (Incident, Effects) {
 		text += " (" + d.Cause + ")"
 	}
 	inc.say(&eff, now, d.By, KindDeclared, text)
+	if d.Symptoms != "" {
+		inc.say(&eff, now, d.By, KindNote, "symptoms: "+d.Symptoms)
+	}
 	inc.remind(now)
 	inc.fire(&eff, now)
 	return inc, eff

@@ -45,7 +45,7 @@ func addressOf(delivery string) (address, bool) {
 // under the message that was written or pressed; "" for a slash command, which
 // leaves no message.
 func (a address) replies() string {
-	if a.thread != "" || a.kind == bySlash {
+	if a.thread != "" || a.kind == bySlash || a.kind == byForm {
 		return a.thread
 	}
 	ts, _, _ := strings.Cut(a.what, "/")

@@ -34,7 +34,7 @@ func (r *renderer) block(b message.Block) bool {
 	case b.Fold != nil:
 		return r.fold(*b.Fold)
 	case b.File != nil:
-		return r.paragraphs(fmt.Sprintf("File %s, %d bytes: `irisops ctl --save FOLDER` and the same words keep it.", b.File.Name, len(b.File.Bytes)))
+		return r.paragraphs(fmt.Sprintf("File %s, %s: `irisops ctl --save FOLDER` and the same words keep it.", b.File.Name, sized(len(b.File.Bytes))))
 	}
 	return true
 }
@@ -118,20 +118,26 @@ func (r *renderer) checklist(list message.Checklist) bool {
 	return r.paragraphs(b.String())
 }
 
-// fold shows the beginning of what is folded: Slack itself shortens a long
-// section to a few lines with "See more", and has nothing to unfold.
+// fold shows what is short; what is longer is a line, and is shown on demand. To
+// one person alone nothing more can be shown, so the beginning has to do: Slack
+// itself shortens a long section to a few lines with "See more".
 func (r *renderer) fold(f message.Fold) bool {
 	var parts []string
 	for _, b := range f.Blocks {
-		if text := flat(b); text != "" {
+		if text := strings.Trim(wholeBlock(b), "\n"); text != "" {
 			parts = append(parts, text)
 		}
+	}
+	text := strings.Join(parts, "\n")
+	long := length(escaped(text)) > maxFold
+	if long && !r.private {
+		r.folds++
+		return r.section(fmt.Sprintf("*%s*: %s", line(cut(f.Title, maxNote)), counted(text)))
 	}
 	if !r.section("*" + line(cut(f.Title, maxNote)) + "*") {
 		return false
 	}
-	text := strings.Join(parts, "\n")
-	if length(escaped(text)) > maxFold {
+	if long {
 		all := strings.Count(text, "\n") + 1
 		text = chunks(text, maxFold)[0]
 		if rest := all - strings.Count(text, "\n") - 1; rest > 0 {
@@ -140,6 +146,13 @@ func (r *renderer) fold(f message.Fold) bool {
 		r.lost++
 	}
 	return r.code(text)
+}
+
+func counted(text string) string {
+	if n := strings.Count(text, "\n") + 1; n > 1 {
+		return fmt.Sprintf("%d lines, folded", n)
+	}
+	return "folded"
 }
 
 const (

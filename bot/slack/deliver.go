@@ -62,6 +62,9 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 	if p.User != "" {
 		return r.deliverPrivate(ctx, p, j)
 	}
+	if p.Upload {
+		return r.upload(ctx, p, j)
+	}
 	if p.TS != "" && p.Shown == p.Hash {
 		return r.pin(ctx, p, j)
 	}
@@ -152,6 +155,24 @@ func (r *Room) shown(ctx context.Context, p outbox.Post, j job, ts, hash string)
 		return sent{failed: true, doubt: true, wait: backoff(j.attempts)}
 	}
 	return sent{post: now}
+}
+
+// postAt is the post that stands at a place. People see a message a moment before
+// it is recorded where it stands, and may be as quick as that.
+func (r *Room) postAt(channel, ts string) (p outbox.Post, ok bool, err error) {
+	for began := time.Now(); ; {
+		changed, away := r.desk.underWay(channel)
+		p, ok, err := r.Outbox.PostAt(channel, ts)
+		if ok || err != nil || !away || time.Since(began) > time.Second {
+			return p, ok, err
+		}
+		moment := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-changed:
+		case <-moment.C:
+		}
+		moment.Stop()
+	}
 }
 
 // amend changes a post even while the room stops.

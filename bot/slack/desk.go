@@ -30,6 +30,7 @@ type desk struct {
 	held     hold                 // the bot as a whole, while Slack refuses it
 	edited   map[string]time.Time // when a message was edited, as long as that matters
 	watchers map[string]chan struct{}
+	opened   time.Time // when the room was started
 	closing  time.Time // when close was called
 	wake     chan struct{}
 	seq      int
@@ -140,12 +141,29 @@ func (k *desk) reopen(channel string) {
 func (k *desk) watch(key string) <-chan struct{} {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.watchLocked(key)
+}
+
+func (k *desk) watchLocked(key string) <-chan struct{} {
 	c := k.watchers[key]
 	if c == nil {
 		c = make(chan struct{})
 		k.watchers[key] = c
 	}
 	return c
+}
+
+// underWay says whether a message is being sent to a channel; settled is closed
+// when something has come of one of them.
+func (k *desk) underWay(channel string) (settled <-chan struct{}, away bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, it := range k.items {
+		if it.sending && it.post.Channel == channel {
+			return k.watchLocked(it.post.Key), true
+		}
+	}
+	return nil, false
 }
 
 // traffic is what goes that way, and all that goes by that method.
@@ -288,8 +306,12 @@ func (k *desk) notBefore(it *item, w way, here, all *traffic, now time.Time) tim
 	if h := k.channels[w.channel]; h != nil {
 		earliest(h.until)
 	}
-	if edited, ok := k.edited[it.post.Key]; ok && w.method == editing {
-		earliest(edited.Add(editEvery))
+	if w.method == editing {
+		if edited, ok := k.edited[it.post.Key]; ok {
+			earliest(edited.Add(editEvery))
+		} else if it.post.Created.Before(k.opened) { // an earlier life may have edited it just before
+			earliest(k.opened.Add(editEvery))
+		}
 	}
 	return at
 }

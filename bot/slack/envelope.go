@@ -15,6 +15,13 @@ type arrival struct {
 	ts   string // when it was said; "" is not known
 	team string // where it was said; "" is not known
 	own  bool   // the bot said it itself
+
+	action  string // which of our own buttons was pressed
+	pressed string // ts of the message that it is on
+	trigger string // lets a form be opened, for 3 s
+
+	filled   map[string]string // of a form: what was filled in
+	incident string            // and which incident it is about
 }
 
 // slashPayload: https://docs.slack.dev/interactivity/implementing-slash-commands
@@ -47,8 +54,9 @@ type eventPayload struct {
 
 // clickPayload: https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
 type clickPayload struct {
-	Type string `json:"type"`
-	User struct {
+	Type    string `json:"type"`
+	Trigger string `json:"trigger_id"`
+	User    struct {
 		ID   string `json:"id"`
 		Team string `json:"team_id"`
 	} `json:"user"`
@@ -93,10 +101,11 @@ func readSlash(envelope string, payload json.RawMessage) (a arrival, ok bool, er
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return a, false, err
 	}
+	trigger := p.Trigger
 	if p.Trigger == "" {
 		p.Trigger = envelope
 	}
-	a = arrival{address: address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, text: strings.TrimSpace(p.Text), team: p.Team}
+	a = arrival{address: address{channel: p.Channel, user: p.User, kind: bySlash, what: p.Trigger}, text: strings.TrimSpace(p.Text), team: p.Team, trigger: trigger}
 	return a, p.Channel != "" && p.User != "", nil
 }
 
@@ -134,6 +143,9 @@ func readClick(payload json.RawMessage) (a arrival, ok bool, err error) {
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return a, false, err
 	}
+	if p.Type == "view_submission" {
+		return readSubmit(payload)
+	}
 	if p.Type != "block_actions" || len(p.Actions) == 0 || p.User.ID == "" {
 		return a, false, nil
 	}
@@ -153,7 +165,7 @@ func readClick(payload json.RawMessage) (a arrival, ok bool, err error) {
 	}
 	what := strings.Join([]string{p.Container.TS, b.Action, b.ID}, "/")
 	a = arrival{address: address{channel: channel, thread: thread, user: p.User.ID, kind: byClick, what: what},
-		text: b.Value, ts: b.Action, team: p.User.Team}
+		text: b.Value, ts: b.Action, team: p.User.Team, action: b.ID, pressed: p.Container.TS, trigger: p.Trigger}
 	return a, channel != "", nil
 }
 

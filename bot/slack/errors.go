@@ -46,6 +46,7 @@ var verdicts = map[string]verdict{
 	"no_text": unfit, "invalid_arguments": unfit, "invalid_metadata_format": unfit, "metadata_too_large": unfit,
 	"metadata_must_be_sent_from_app": unfit,
 
+	"file_uploads_disabled": useless, "storage_limit_reached": useless, "file_upload_size_restricted": useless, "invalid_channel": closed,
 	"already_pinned": useless, "no_pin": useless, "not_pinnable": useless, "user_not_in_channel": useless, "messages_tab_disabled": useless,
 
 	"ratelimited": limited, "rate_limited": limited, "message_limit_exceeded": limited,

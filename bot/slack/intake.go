@@ -19,7 +19,7 @@ import (
 
 // envelope is what Slack brought, by whichever transport.
 type envelope struct {
-	kind    string // "slash_commands", "events_api", "interactive"
+	typ     string // "slash_commands", "events_api", "interactive"
 	id      string
 	payload json.RawMessage
 	answers bool // its acknowledgement may show something to the person
@@ -37,6 +37,8 @@ type parcel struct {
 	delivery inbox.Delivery
 	answer   any // in the acknowledgement
 	fate     fate
+	button   string   // the button that it has in hand
+	after    []func() // what else is to be done, once it is acknowledged
 }
 
 // fate says what became of a parcel.
@@ -59,9 +61,9 @@ func (l *Listener) arrive(e envelope) *parcel {
 			l.room.Log.Error("panic while something from Slack was read", "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
-	a, ours, err := read(e.kind, e.id, e.payload)
+	a, ours, err := read(e.typ, e.id, e.payload)
 	if err != nil {
-		l.room.Log.Error("something unreadable came from Slack", "type", e.kind, "err", err)
+		l.room.Log.Error("something unreadable came from Slack", "type", e.typ, "err", err)
 		return p
 	}
 	p.arrival, p.ours = a, ours
@@ -117,14 +119,46 @@ func (l *Listener) keep(ctx context.Context, p *parcel) {
 		return
 	}
 	l.room.desk.reopen(p.channel)
+	switch p.action {
+	case actionMore, actionFolded:
+		l.ownButton(ctx, p)
+		return
+	}
+	if p.kind == byForm {
+		if !l.fill(p) {
+			return
+		}
+	} else if f, ok := l.form(ctx, p); ok {
+		p.after = append(p.after, func() { l.ask(p, f) })
+		return
+	}
+	if !l.press(ctx, p) {
+		return
+	}
 	l.receive(ctx, p)
+	if p.fate != fresh && p.button != "" {
+		l.presses.end(p.button)
+	}
+}
+
+// ownButton is a press of one of our own buttons. What is shown below is for
+// everybody in the channel, so whoever may see anything may have it shown.
+func (l *Listener) ownButton(ctx context.Context, p *parcel) {
+	if _, ok := l.identified(ctx, p.user); !ok {
+		l.tellAlone(p, l.room.People.Unknown("slack:"+p.user).Error(), "")
+		return
+	}
+	if err := l.showMore(ctx, p); err != nil {
+		l.room.Log.Error("more of a message could not be shown", "err", err)
+		p.fate = unkept
+	}
 }
 
 // receive gives it to the bot to keep.
 func (l *Listener) receive(ctx context.Context, p *parcel) {
 	a := p.arrival
 	p.delivery = inbox.Delivery{ID: a.id(), Via: "slack", Caller: "slack:" + a.user, Text: a.text,
-		Incident: l.incidentAt(a), Cluster: l.room.clusterIn(a.channel), Received: p.at}
+		Incident: l.incidentOf(a), Cluster: l.room.clusterIn(a.channel), Received: p.at}
 	// What came late is as old as when it was said, so that it asks again.
 	if at, ok := l.room.said(a.ts); ok && time.Since(at) > bot.StaleAfter {
 		p.delivery.Received = at
@@ -147,6 +181,13 @@ func (l *Listener) receive(ctx context.Context, p *parcel) {
 	}
 }
 
+func (l *Listener) incidentOf(a arrival) string {
+	if a.incident != "" {
+		return a.incident
+	}
+	return l.incidentAt(a)
+}
+
 // incidentAt is the incident whose thread, or page, it was said at.
 func (l *Listener) incidentAt(a arrival) string {
 	ts := a.thread
@@ -156,7 +197,7 @@ func (l *Listener) incidentAt(a arrival) string {
 	if ts == "" {
 		return ""
 	}
-	p, _, err := l.room.Outbox.PostAt(a.channel, ts)
+	p, _, err := l.room.postAt(a.channel, ts)
 	if err != nil {
 		l.room.Log.Error("it could not be read which incident a thread is about", "err", err)
 	}
@@ -208,11 +249,16 @@ func (l *Listener) carryOut(p *parcel) {
 			l.room.Log.Error("panic in what was said in Slack", "text", p.delivery.Text, "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
+	for _, f := range p.after {
+		f()
+	}
 	if p.fate != fresh {
 		return
 	}
 	p.turn.wait(context.Background())
-	l.bot.CarryOut(context.Background(), p.delivery)
+	var out *bot.Outcome
+	defer func() { l.pressed(p, out) }()
+	out = l.bot.CarryOut(context.Background(), p.delivery)
 }
 
 // recent remembers the last few ids.

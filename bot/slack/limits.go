@@ -17,5 +17,5 @@ const (
 	maxText    = 3_000 // the fallback; 4,000 are advised, 40,000 are cut
 	maxTitle   = 700   // ours: what is longer is no first line
 	maxNote    = 300   // ours: evidence of a step
-	maxFold    = 1_500 // ours: what is folded
+	maxFold    = 600   // ours: what is folded and shown all the same
 )

@@ -20,6 +20,12 @@ import (
 type Conversation interface {
 	Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error)
 	CarryOut(ctx context.Context, d inbox.Delivery) *bot.Outcome
+	// Form is for words that lack something, from somebody who may say them.
+	Form(ctx context.Context, caller, text, incident string) (f bot.Form, ok bool)
+	// Fill writes what was filled in as a line, or says what is wrong where.
+	Fill(words string, values map[string]string) (line string, faults map[string]string)
+	// Changes says whether words change anything.
+	Changes(text string) bool
 }
 
 // Listener takes what people type and press. What it takes is durable before it
@@ -34,6 +40,8 @@ type Listener struct {
 	seen   recent
 	turns  turns
 	watch  watch
+
+	presses presses
 }
 
 const (
@@ -189,7 +197,7 @@ func (l *Listener) take(ctx context.Context, client *socketmode.Client, req sock
 	case <-ctx.Done():
 		return
 	}
-	p := l.arrive(envelope{kind: req.Type, id: req.EnvelopeID, payload: req.Payload, answers: req.AcceptsResponsePayload})
+	p := l.arrive(envelope{typ: req.Type, id: req.EnvelopeID, payload: req.Payload, answers: req.AcceptsResponsePayload})
 	l.work.Add(1)
 	go func() {
 		defer l.work.Done()

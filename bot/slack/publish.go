@@ -42,7 +42,11 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 			return fmt.Errorf("slack: %w", err)
 		}
 	}
-	for _, want := range places {
+	var wanted []outbox.Post
+	for _, place := range places {
+		wanted = append(wanted, withFiles(place)...)
+	}
+	for _, want := range wanted {
 		if err := r.keep(ctx, want, p.Replay); err != nil {
 			if want.User != "" {
 				r.whisper(ctx, want)
@@ -63,7 +67,7 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 func (r *Room) places(p bot.Post) []outbox.Post {
 	at, here := addressOf(p.Answers)
 	want := outbox.Post{Key: p.Key, Incident: p.Incident, Parent: p.Parent, State: p.State, Pin: p.Pin, Channel: r.channelFor(p, at.channel), OnCall: p.OnCall, Message: p.Message}
-	if at.kind == bySlash && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
+	if (at.kind == bySlash || at.kind == byForm) && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
 		want.Asker = at.user
 	}
 	switch {
@@ -121,7 +125,7 @@ func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 			*p = want
 		} else {
 			p.Message, p.Hash, p.Record, p.Failed = want.Message, want.Hash, want.Record, ""
-			p.State, p.Pin = want.State, want.Pin
+			p.State, p.Pin, p.More, p.Folded = want.State, want.Pin, want.More, want.Folded
 		}
 		kept = *p
 		return true
@@ -135,7 +139,11 @@ func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 
 // hashOf tells two states of a message apart.
 func hashOf(p outbox.Post) string {
-	body, err := json.Marshal([]any{p.Message, p.Record})
+	parts := []any{p.Message, p.Record}
+	if p.More || p.Folded {
+		parts = append(parts, p.More, p.Folded)
+	}
+	body, err := json.Marshal(parts)
 	if err != nil {
 		body = fmt.Append(nil, p.Message) // only Data, which is left out, could fail
 	}

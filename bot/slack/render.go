@@ -20,7 +20,7 @@ type rendered struct {
 // render writes a post within all limits. What has to be cut is said to be; the
 // title and the buttons always fit.
 func render(p outbox.Post) rendered {
-	r := &renderer{left: maxAll}
+	r := &renderer{left: maxAll, private: p.User != ""}
 	title := headline(p.Message)
 	calling := mention(p.Calls)
 	if calling != "" {
@@ -31,13 +31,14 @@ func render(p outbox.Post) rendered {
 	for _, b := range buttons {
 		r.left -= sizeOf(b)
 	}
-	r.spare = len(buttons) + 3 // what may follow the blocks
+	r.spare = len(buttons) + 4 // what may follow the blocks
 	r.left -= 600              // and its text
 	r.blocks(p.Message.Blocks)
 	r.left += 600
 	r.spare = len(buttons)
-	if r.lost > 0 {
-		r.context("_Shortened to fit Slack: the rest is shown by the same words through_ `irisops ctl`.")
+	more := r.rest(p)
+	if more != nil {
+		r.spare++
 	}
 	for _, words := range typed {
 		r.section(words)
@@ -49,7 +50,35 @@ func render(p outbox.Post) rendered {
 		r.context("Asked by " + mention(p.Asker))
 	}
 	r.out = append(r.out, buttons...)
+	if more != nil {
+		r.out = append(r.out, more)
+	}
 	return rendered{Text: fallback(calling, title, p.Message), Blocks: r.out}
+}
+
+// rest offers what is not shown.
+func (r *renderer) rest(p outbox.Post) slack.Block {
+	if r.private {
+		if r.lost > 0 {
+			r.context("_Shortened to fit Slack: the rest is shown by the same words through_ `irisops ctl`.")
+		}
+		return nil
+	}
+	var row []slack.BlockElement
+	offer := func(wanted, done bool, action, label, shown string) {
+		switch {
+		case wanted && done:
+			r.context(shown)
+		case wanted:
+			row = append(row, slack.NewButtonBlockElement(action, label, plainText(label)))
+		}
+	}
+	offer(r.lost > 0, p.More, actionMore, "Show More", "Shortened here; all of it is shown below.")
+	offer(r.folds > 0, p.Folded, actionFolded, "Show Evidence", "The evidence is shown below.")
+	if len(row) == 0 {
+		return nil
+	}
+	return slack.NewActionBlock("rest", row...)
 }
 
 // mention calls whoever outbox.Post.Calls names.
@@ -127,6 +156,9 @@ type renderer struct {
 	left  int // characters
 	spare int // blocks that have to follow
 	lost  int // parts that did not fit
+	folds int // parts that are folded away
+
+	private bool // one person sees it, and nobody can be shown more
 }
 
 // put adds a block if it fits and says whether it did.

@@ -136,7 +136,7 @@ func TestLimitsHold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Count(string(body), `"type":"button"`); got != want {
+		if got := strings.Count(string(body), `"action_id":"say`); got != want {
 			t.Fatalf("%d of %d buttons", got, want)
 		}
 	})

@@ -145,6 +145,7 @@ func (r *Room) Start() error {
 	if err != nil {
 		return err
 	}
+	r.desk.opened = time.Now()
 	for _, p := range left {
 		r.desk.add(p, true)
 	}

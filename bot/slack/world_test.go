@@ -215,7 +215,7 @@ func (c *world) summary(context.Context) (actions.Level, string) {
 }
 
 func (c *world) served() []bot.Cluster {
-	return []bot.Cluster{{Name: "main", Actions: c.actions(), Summary: c.summary}}
+	return []bot.Cluster{{Name: "main", Targets: []string{"core", "edge1", "edge2", "all"}, Actions: c.actions(), Summary: c.summary}}
 }
 
 func (c *world) actions() []actions.Action {

@@ -79,7 +79,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	people.Demo = o.demo
 	var served []bot.Cluster
 	for _, c := range clusters {
-		served = append(served, bot.Cluster{Name: c.Name, Actions: c.Actions(), Summary: c.Summary})
+		served = append(served, bot.Cluster{Name: c.Name, Targets: targets(cfg, c.Name), Actions: c.Actions(), Summary: c.Summary})
 	}
 	options := bot.Options{
 		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,
@@ -107,6 +107,23 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	}
 	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Copy: db.Copy, Log: log}
 	return a, nil
+}
+
+// targets are what people can say start, stop and restart of.
+func targets(cfg config.Config, cluster string) []string {
+	var nodes, roles []string
+	for _, c := range cfg.Clusters {
+		if c.Name != cluster {
+			continue
+		}
+		for _, n := range c.Nodes {
+			nodes = append(nodes, n.Short)
+			if n.Role != n.Short && !slices.Contains(roles, n.Role) {
+				roles = append(roles, n.Role)
+			}
+		}
+	}
+	return append(append(nodes, roles...), "all")
 }
 
 func openStore(cfg config.Config, log *slog.Logger) (*store.DB, error) {

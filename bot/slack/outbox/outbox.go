@@ -31,6 +31,9 @@ type Post struct {
 	TS      string          // of the message in Slack; "" while it is not there
 	Record  string          // what stands where buttons were taken away
 	Failed  string          // why it was given up; "" is not
+	Upload  bool            // it is a file: the one block of Message
+	More    bool            // all of it was shown below, because somebody asked for it
+	Folded  bool            // so was what is folded
 	Pin     bool            // it should be pinned
 	Pinned  bool            // it is
 }

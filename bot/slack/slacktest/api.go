@@ -2,8 +2,11 @@ package slacktest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -25,8 +28,14 @@ var methods = map[string]func(*Slack, *http.Request) answer{
 	"conversations.history": (*Slack).history,
 	"conversations.replies": (*Slack).replies,
 	"usergroups.users.list": (*Slack).members,
-	"pins.add":              func(s *Slack, r *http.Request) answer { return s.pin(r, true) },
-	"pins.remove":           func(s *Slack, r *http.Request) answer { return s.pin(r, false) },
+
+	"files.getUploadURLExternal":   (*Slack).filesGetUploadURL,
+	"files.completeUploadExternal": (*Slack).filesComplete,
+	"views.open":                   (*Slack).viewsOpen,
+	"views.update":                 (*Slack).viewsUpdate,
+	"views.publish":                (*Slack).viewsPublish,
+	"pins.add":                     func(s *Slack, r *http.Request) answer { return s.pin(r, true) },
+	"pins.remove":                  func(s *Slack, r *http.Request) answer { return s.pin(r, false) },
 }
 
 func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
@@ -37,7 +46,7 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 		write(w, no("unknown_method"))
 		return
 	}
-	if err := r.ParseForm(); err != nil {
+	if err := parse(r); err != nil {
 		write(w, no("invalid_form_data"))
 		return
 	}
@@ -78,6 +87,27 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, a)
+}
+
+// parse reads the arguments, which come as a form or as JSON.
+func parse(r *http.Request) error {
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		return r.ParseForm()
+	}
+	var args map[string]json.RawMessage
+	if err := json.NewDecoder(r.Body).Decode(&args); err != nil && !errors.Is(err, io.EOF) { // nothing is no arguments
+		return err
+	}
+	r.Form = url.Values{}
+	for name, raw := range args {
+		value := string(raw)
+		var text string
+		if json.Unmarshal(raw, &text) == nil {
+			value = text
+		}
+		r.Form.Set(name, value)
+	}
+	return nil
 }
 
 func write(w http.ResponseWriter, a answer) {
@@ -233,6 +263,13 @@ func (m *Message) json(metadata bool) answer {
 	}
 	if m.replies > 0 {
 		a["reply_count"], a["latest_reply"], a["thread_ts"] = m.replies, m.latest, m.TS
+	}
+	if len(m.files) > 0 {
+		var files []any
+		for _, f := range m.files {
+			files = append(files, answer{"id": f.ID, "name": f.Name, "title": f.Title, "size": len(f.Bytes)})
+		}
+		a["files"] = files
 	}
 	if metadata && m.metadata != nil {
 		a["metadata"] = m.metadata

@@ -40,6 +40,7 @@ type checker struct {
 	actions  map[string]bool
 	ids      map[string]bool
 	primary  int
+	view     bool // in a view, where inputs are
 }
 
 func (c *checker) say(format string, args ...any) {
@@ -79,6 +80,11 @@ func (c *checker) block(at string, b any) {
 		for i, e := range elements {
 			c.button(fmt.Sprintf("%s.elements[%d]", at, i), e)
 		}
+	case "input":
+		if !c.view {
+			c.say("%s: an input in a message", at)
+		}
+		c.input(at, m)
 	case "divider":
 	default:
 		c.say("%s is a %v, which nobody sends so far", at, m["type"])
@@ -217,8 +223,12 @@ func shown(text string, blocks []any) string {
 				return
 			}
 			walk(v["text"])
+			walk(v["label"])
+			walk(v["hint"])
 			walk(v["fields"])
 			walk(v["elements"])
+			walk(v["element"])
+			walk(v["options"])
 		}
 	}
 	walk(blocks)

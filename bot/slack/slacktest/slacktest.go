@@ -60,8 +60,13 @@ type Slack struct {
 	calls      map[string]int
 	twice      bool
 	back       time.Duration
-	mute       bool // connections stay, and nothing is delivered
-	opened     int  // connections, ever
+	triggers   map[string]trigger
+	forms      []*Form
+	files      []*File
+
+	slowTriggers bool
+	mute         bool // connections stay, and nothing is delivered
+	opened       int  // connections, ever
 }
 
 type channel struct {
@@ -88,6 +93,7 @@ type Message struct {
 	expected  bool
 	states    []string // everything it ever said
 	pinned    bool
+	files     []*File
 	replies   int
 	latest    string // ts of the last reply
 }
@@ -109,6 +115,7 @@ func New(t testing.TB, channels ...string) *Slack {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", s.serveAPI)
 	mux.HandleFunc("/link/", s.serveSocket)
+	mux.HandleFunc("/upload/", s.serveUpload)
 	s.server = httptest.NewServer(mux)
 	t.Cleanup(s.close)
 	return s

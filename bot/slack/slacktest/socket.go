@@ -148,13 +148,18 @@ type Delivery struct {
 	doubled   bool
 	lost      bool // it never went out
 	quiet     bool // nobody waits for it
+	form      *Form
 }
 
 // deliver sends an envelope to one of the connections, and again every 4 seconds
 // until it is acknowledged.
 func (s *Slack) deliver(kind string, accepts bool, user, channel string, payload answer) *Delivery {
 	s.t.Helper()
-	d := &Delivery{slack: s, kind: kind, accepts: accepts, payload: payload, user: user, channel: channel, sent: time.Now()}
+	return s.send(&Delivery{slack: s, kind: kind, accepts: accepts, payload: payload, user: user, channel: channel, sent: time.Now()})
+}
+
+func (s *Slack) send(d *Delivery) *Delivery {
+	s.t.Helper()
 	s.waitFor("a connection", func() bool { return slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.ending }) })
 	s.mu.Lock()
 	d.doubled, s.twice = s.twice, false
@@ -242,7 +247,13 @@ func (s *Slack) acknowledged(frame map[string]any) {
 	if d.acks++; d.acks == 1 {
 		d.took = time.Since(d.sent)
 	}
-	if response, ok := frame["payload"].(map[string]any); ok && d.response == nil {
+	response, ok := frame["payload"].(map[string]any)
+	if d.form != nil {
+		d.form.submitted(response)
+		s.touch()
+		return
+	}
+	if ok && d.response == nil {
 		if !d.accepts {
 			s.t.Errorf("slacktest: an answer in the acknowledgement of %s, which takes none", d.kind)
 		}

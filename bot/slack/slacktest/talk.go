@@ -11,7 +11,7 @@ func (s *Slack) Say(user, channel, line string) *Delivery {
 	s.t.Helper()
 	command, text, _ := strings.Cut(line, " ")
 	s.mu.Lock()
-	trigger := "trigger." + s.next()
+	trigger := s.newTrigger(user)
 	s.mu.Unlock()
 	// https://docs.slack.dev/interactivity/implementing-slash-commands
 	return s.acked(s.deliver("slash_commands", true, user, channel, answer{
@@ -155,7 +155,7 @@ func (s *Slack) press(user string, on *Message, label string, confirmed bool) *D
 	payload := answer{
 		"type": "block_actions", "team": answer{"id": teamID, "domain": "example"}, "api_app_id": appID, "token": "verification",
 		"user":      answer{"id": user, "username": strings.ToLower(user), "name": strings.ToLower(user), "team_id": teamID},
-		"container": container, "trigger_id": "trigger." + ts, "channel": answer{"id": on.Channel, "name": strings.ToLower(on.Channel)},
+		"container": container, "trigger_id": s.newTrigger(user), "channel": answer{"id": on.Channel, "name": strings.ToLower(on.Channel)},
 		"message": on.json(true), "state": answer{"values": answer{}}, "response_url": "https://hooks.slack.com/actions/x", "enterprise": nil, "is_enterprise_install": false,
 		"actions": []any{answer{"type": "button", "action_id": b["action_id"], "block_id": b["block_id"], "text": b["text"], "value": b["value"], "action_ts": ts}},
 	}
@@ -180,4 +180,20 @@ func (s *Slack) MentionAndGoOn(user, channel string, head *Message, text string)
 	s.t.Helper()
 	m, payload := s.written(user, channel, head, "<@"+BotUser+"> "+text)
 	return s.deliver("events_api", false, user, m.Channel, payload)
+}
+
+// Copy is a message as it stands now, for somebody whose screen is old.
+func (s *Slack) Copy(m *Message) *Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return m.copied()
+}
+
+// ClickEphemeral presses a button on a message that only that person sees.
+func (s *Slack) ClickEphemeral(user string, on *Ephemeral, label string) *Delivery {
+	s.t.Helper()
+	s.mu.Lock()
+	m := &Message{Channel: on.Channel, TS: s.next(), Thread: on.Thread, User: BotUser, Bot: true, text: on.Text, blocks: on.Blocks}
+	s.mu.Unlock()
+	return s.acked(s.press(user, m, label, false))
 }

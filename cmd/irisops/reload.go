@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -19,8 +18,8 @@ const quietPoll = 200 * time.Millisecond
 // is torn: it waits for those under way. A config with a fault changes nothing,
 // and neither does one that irisops cannot start with.
 func (c runCommand) reload(ctx context.Context, s streams, log *slog.Logger, old *app, was config.Config) (*app, config.Config, error) {
-	kept := func(why string, err error) (*app, config.Config, error) {
-		fmt.Fprintf(s.err, "irisops: the config was not reloaded, the one from before stays: %s\n%v\n", why, err)
+	kept := func(why string, details any) (*app, config.Config, error) {
+		fmt.Fprintf(s.err, "irisops: the config was not reloaded, the one from before stays: %s\n%v\n", why, details)
 		return old, was, nil
 	}
 	cfg, err := config.Load(c.Config)
@@ -28,7 +27,7 @@ func (c runCommand) reload(ctx context.Context, s streams, log *slog.Logger, old
 		return kept("it has faults.", err)
 	}
 	if cfg.Data != was.Data {
-		return kept("data: cannot change while irisops runs.", errors.New("To move the database, stop irisops first."))
+		return kept("data: cannot change while irisops runs.", "To move the database, stop irisops first.")
 	}
 	for _, w := range cfg.Warnings() {
 		fmt.Fprintln(s.err, "irisops:", w)

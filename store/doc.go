@@ -47,6 +47,8 @@
 //	practice
 //	├── schedules/  name                schedule record
 //	└── drills/     number of its run   drill record
+//	backups
+//	└── all/        cluster " " id      backup record
 //
 // A record is JSON with a version of its own; fields are only ever added. Every
 // value starts with a checksum of its bucket, key and content (see row.go).

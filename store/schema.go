@@ -19,6 +19,7 @@ var migrations = []migration{
 	{"what is said in Slack", createSlack},
 	{"the last healthy diagnoses", createHealthy},
 	{"what is practised", createPractice},
+	{"what backups were made", createBackups},
 }
 
 // layout is every bucket of the newest schema.
@@ -31,6 +32,7 @@ var layout = []bucket{
 	bSlackPosts, bSlackPending, bSlackShown,
 	bHealthy,
 	bSchedules, bDrills,
+	bBackups,
 }
 
 var keySchema = []byte("schema")

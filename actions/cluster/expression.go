@@ -127,6 +127,29 @@ const (
 		receive {'DOWN', Ref, process, _, _} -> false after 0 -> erlang:demonitor(Ref, [flush]), Taken end
 	end().`
 
+	// traverse reads a whole backup as Mnesia does when it restores one, and
+	// answers {ok, {Tables, #{Table => Records}}}.
+	traverse expression = `fun() ->
+		process_flag(priority, low),
+		Count = fun(Item, {Tables, Counts}) when element(1, Item) =:= schema, tuple_size(Item) =:= 3 -> {[Item], {[element(2, Item) | Tables], Counts}};
+			(Item, {Tables, Counts}) -> {[Item], {Tables, maps:update_with(element(1, Item), fun(N) -> N + 1 end, 1, Counts)}}
+		end,
+		mnesia:traverse_backup(File, mnesia_backup, dummy, read_only, Count, {[], #{}})
+	end().`
+
+	// fingerprint answers {Bytes, MD5} of a file.
+	fingerprint expression = `fun() ->
+		process_flag(priority, low),
+		{ok, Device} = file:open(File, [read, raw, binary]),
+		Walk = fun Walk(Sum, N) -> case file:read(Device, 1048576) of
+			{ok, Bytes} -> Walk(erlang:md5_update(Sum, Bytes), N + byte_size(Bytes));
+			eof -> {N, erlang:md5_final(Sum)}
+		end end,
+		Result = Walk(erlang:md5_init(), 0),
+		ok = file:close(Device),
+		Result
+	end().`
+
 	// putBack writes records. The table is a bag: one that is there already stays
 	// one.
 	putBack expression = `fun() ->

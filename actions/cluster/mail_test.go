@@ -132,7 +132,8 @@ func (p *postOffice) same(what string, got, want []string) {
 
 // bound are the parameters with which a plan is worked out again.
 func bound(args actions.Args, plan actions.Plan) actions.Args {
-	all := maps.Clone(args)
+	all := actions.Args{}
+	maps.Copy(all, args)
 	maps.Copy(all, plan.Bound)
 	return all
 }

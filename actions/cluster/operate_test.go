@@ -470,6 +470,10 @@ func TestCatalogue(t *testing.T) {
 		}
 	}
 	want := []string{ // a line each, in order
+		"backup list",
+		"backup now",
+		"backup restore-plan",
+		"backup verify",
 		"diagnose",
 		"logs",
 		"mesh",

@@ -38,6 +38,9 @@ type Options struct {
 
 	Exports Files // where exports are kept; without it nothing is exported, and so nothing cleared
 
+	Backup  BackupOptions
+	Backups Backups // remembers backups; without it none is made
+
 	Bounds Bounds // from where on the figures of the checks are bad
 
 	Keeper Keeper // keeps the last healthy diagnosis; nil: nothing does
@@ -46,6 +49,8 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.Zone = cmp.Or(o.Zone, time.Local)
 	o.Bounds = o.Bounds.withDefaults()
+	o.Backup.Keep = cmp.Or(o.Backup.Keep, 7)
+	o.Backup.MinFree = cmp.Or(o.Backup.MinFree, 2<<30)
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration

@@ -22,6 +22,7 @@ import (
 var houses = map[string]string{
 	"actions":             "pure",
 	"actions/approval":    "pure",
+	"actions/backup":      "pure",
 	"actions/erlang/term": "pure",
 	"bot/access":          "pure",
 	"bot/change":          "pure",

@@ -140,9 +140,15 @@ func openStore(cfg config.Config, log *slog.Logger) (*store.DB, error) {
 	return db, nil
 }
 
-// clusters are the config's clusters, each behind its own hidden link. keeper may
+// recollection is what is remembered of clusters.
+type recollection interface {
+	cluster.Keeper
+	cluster.Backups
+}
+
+// clusters are the config's clusters, each behind its own hidden link. mind may
 // be nil: then nothing is kept of them.
-func (a *app) clusters(cfg config.Config, keeper cluster.Keeper, log *slog.Logger) ([]*cluster.Cluster, error) {
+func (a *app) clusters(cfg config.Config, mind recollection, log *slog.Logger) ([]*cluster.Cluster, error) {
 	var all []*cluster.Cluster
 	var secrets []string
 	for _, c := range cfg.Clusters {
@@ -164,8 +170,9 @@ func (a *app) clusters(cfg config.Config, keeper cluster.Keeper, log *slog.Logge
 		}
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
 		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
-			Keeper: keeper, Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
+			Keeper: mind, Backups: mind, Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
 			Exports:  keep.In(filepath.Join(cfg.Data, "exports")),
+			Backup:   cfg.Backup.Options(),
 			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.Login.Warn, BadLogin: cfg.Checks.Login.Critical,
 			Bounds: cfg.Checks.Bounds(),
 		}))

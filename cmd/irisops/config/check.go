@@ -37,6 +37,7 @@ func check(c *Config, f *findings, m machine) {
 	k.checkClusters()
 	k.checkThresholds()
 	k.checkSchedules()
+	k.checkBackup()
 }
 
 var (

@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 		{"key twice", "", "data: /elsewhere", []string{`12: "data" stands here twice, first on line 1. Keep one of them.`}},
 		{"top key unknown", "", "dat: 1\nnonsense: 2", []string{
 			`12: There is no key "dat" at the top of the file. Did you mean data?`,
-			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules.`}},
+			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules, backup.`}},
 		{"a misspelt key is not missing as well", "data:", "dta:", []string{`1: There is no key "dta" at the top of the file. Did you mean data?`}},
 		{"listen without a host is all hosts", "", "listen: :8642", nil},
 		{"a token that is none", "", "board: {token_file: /etc/irisops/id_ed25519}", []string{
@@ -94,7 +94,7 @@ func TestFaults(t *testing.T) {
 		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
 		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
-		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules, backup.`}},
 		{"schedules", "", "schedules: {backup: {cron: \"@every 1h\"}, drill: {cron: off}, health: {cron: \"0 8 * * MON-FRI\"}}", nil},
 		{"schedules that never come", "", "schedules:\n  backup: {cron: 0 0 30 2 *}\n  drill: {week: 1}\n  health: {cron: \"@daily\", week: 6}\n  tidy: {cron: soon}", []string{
 			`13: cron: "0 0 30 2 *" never comes.`,
@@ -223,6 +223,10 @@ func TestFaults(t *testing.T) {
 		{"no warning but critical", "", "checks: {host_load_warn: off}", []string{"12: The warning at never would come after the critical one at 10. host_load_warn has to be the smaller."}},
 		{"a walk without end", "", "checks: {most_keys: 2000000}", []string{"12: most_keys: more than 1000000 are a burden to a loaded node."}},
 		{"half a pair", "", "checks: {clock_wran: 1s}", []string{`12: There is no key "clock_wran" under checks. Did you mean clock_warn?`}},
+		{"a relative folder for backups", "", "backup: {dir: backups}", []string{`12: dir: "backups" is not an absolute path. Begin it with a slash.`}},
+		{"backups in the root folder", "", "backup: {dir: /}", []string{"12: dir: the root folder is no place for backups. For example /var/backups/iris"}},
+		{"too many backups kept", "", "backup: {keep: 1001}", []string{"12: keep: 1001 cannot be kept. From 1 to 1000."}},
+		{"another key under backup", "", "backup: {min_fre: 1GiB}", []string{`12: There is no key "min_fre" under backup. Did you mean min_free?`}},
 		{"threshold of nothing", "", "checks: {ping_warn: 0s}", []string{"12: ping_warn has to be more than 0."}},
 
 		{"a list", Shortest, "- a\n- b\n", []string{"1: The file has to be keys with values, like {key: value}; it is a list."}},

@@ -33,6 +33,7 @@ type Config struct {
 	Hosts       map[string]Host              `yaml:"hosts"`
 	Checks      Checks                       `yaml:"checks"`
 	Schedules   Schedules                    `yaml:"schedules"`
+	Backup      Backup                       `yaml:"backup"`
 
 	zone     *time.Location
 	warnings Faults

@@ -138,6 +138,7 @@ func TestExample(t *testing.T) {
 		Checks:      standard(t),
 		Schedules:   exampleSchedules(),
 		Business:    Business{defaultBusiness.Days, HourOfDay(17 * time.Hour), "fr", []DayOff{{0, time.December, 24}}},
+		Backup:      Backup{Dir: "/var/backups/iris", Keep: 7, MinFree: 2 << 30},
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
 		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
 			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
@@ -195,6 +196,7 @@ func TestDefaults(t *testing.T) {
 		"socket":    {Socket{Path: "/var/lib/irisops/irisops.sock"}, c.Socket},
 		"policies":  {whole.Policies, c.Policies},
 		"checks":    {whole.Checks, c.Checks},
+		"backup":    {Backup{Dir: "/var/backups/iris", Keep: c.Backup.Keep, MinFree: c.Backup.MinFree}, whole.Backup},
 		"epmd port": {whole.Clusters[0].EPMDPort, c.Clusters[0].EPMDPort},
 		"edge1":     {whole.Clusters[0].Nodes[1], c.Clusters[0].Nodes[1]},
 		"zone":      {"UTC", c.Zone().String()},

@@ -31,6 +31,7 @@ var place = map[reflect.Type]string{
 	reflect.TypeFor[Host]():    "in a host",
 	reflect.TypeFor[Smoke]():   "under smoke",
 	reflect.TypeFor[Checks]():  "under checks",
+	reflect.TypeFor[Backup]():  "under backup",
 
 	reflect.TypeFor[Schedules](): "under schedules",
 	reflect.TypeFor[Schedule]():  "in a schedule",

@@ -27,12 +27,18 @@ func Dial(ctx context.Context, path, text string, yes bool, show func(bot.Post))
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := json.NewEncoder(conn).Encode(Ask{ID: rand.Text(), Text: text, Yes: yes}); err != nil {
+		if notTaken(err) {
+			return 0, errNotTaken(err)
+		}
 		return 0, fmt.Errorf("the command could not be sent: %w", err)
 	}
 	in := json.NewDecoder(bufio.NewReader(conn))
 	for {
 		var a Answer
 		if err := in.Decode(&a); err != nil {
+			if notTaken(err) {
+				return 0, errNotTaken(err)
+			}
 			if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 				err = &actions.Error{Code: "cut-off", Text: "irisops ended before it had answered.", Hint: "What was begun is on record: start it again and look with `status`."}
 			}
@@ -45,6 +51,16 @@ func Dial(ctx context.Context, path, text string, yes bool, show func(bot.Post))
 			show(*a.Post)
 		}
 	}
+}
+
+// notTaken says that the other end went without having read the command: a socket
+// that is closed with something unread in it resets the connection (unix(7)).
+func notTaken(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func errNotTaken(err error) error {
+	return &actions.Error{Code: "not-taken", Err: err, Text: "irisops was stopping and did not take the command: nothing was done.", Hint: "Say it again when it runs."}
 }
 
 func dialFailed(path string, err error) error {

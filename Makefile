@@ -21,6 +21,7 @@ run: build erlang
 
 test: erlang cc sshd browser promtool
 	$(GO) test -race -timeout 14m ./...
+	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 
 lint:
 	$(GO) vet ./...

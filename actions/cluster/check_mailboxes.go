@@ -99,7 +99,7 @@ var checkMailboxes = check{
 		f.fact = all
 		if f.Result != actions.OK {
 			f.Code = codeMailbox
-			if strings.HasPrefix(all.mailboxes[0].name, "mnesia_") {
+			if worst := all.mailboxes[0]; strings.HasPrefix(worst.name, "mnesia_") || worst.does == "disk_log" { // its transaction log
 				f.Code = codeOverload
 			}
 			return f.next("diagnose node " + v.n.Short)

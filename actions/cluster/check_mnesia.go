@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -358,6 +359,7 @@ var checkOverload = check{
 		}
 		if p := tail.inLog(from, "inconsistent_database"); p > 0 {
 			f.Result = worse(f.Result, actions.Warn)
+			f.Code = cmp.Or(f.Code, codeSplit)
 			f.Evidence += fmt.Sprintf("; %s of an inconsistent database (partitioned network)", plural(p, "report"))
 		}
 		return f

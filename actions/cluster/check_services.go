@@ -238,23 +238,14 @@ func (c *Cluster) short(name string) string {
 var checkConnected = check{
 	name: "connected", asks: "is each core connected to the others, and each edge to a core?", silence: actions.Unknown,
 	deep: func(ctx context.Context, v *visit) Finding {
-		t, err := v.ask(ctx, "erlang", "nodes", term.Atom("connected"))
+		seen, cores, err := v.connected(ctx)
+		if err == nil && cores == 0 && v.n.Role == EdgeRole && pause(ctx, v.c.opt.Sample) {
+			// An edge connects when its first client logs in: the login of this
+			// diagnosis has done that by now, where there is a core to be reached.
+			seen, cores, err = v.connected(ctx)
+		}
 		if err != nil {
 			return v.failed(err, "connected nodes")
-		}
-		names, err := atoms(t)
-		if err != nil {
-			return v.failed(err, "connected nodes")
-		}
-		var seen []string
-		cores := 0
-		for _, n := range v.c.Nodes {
-			if n.Name != v.n.Name && slices.Contains(names, n.Name) {
-				seen = append(seen, n.Short)
-				if n.Role == CoreRole {
-					cores++
-				}
-			}
 		}
 		expected := len(v.c.Nodes) - 1
 		f := found(actions.OK, "connected to %d of %d expected nodes: %s", len(seen), expected, strings.Join(seen, ", "))
@@ -265,9 +256,60 @@ var checkConnected = check{
 		others := len(v.c.ByRole(CoreRole))
 		switch {
 		case v.n.Role == CoreRole && cores < others-1, v.n.Role == EdgeRole && cores == 0 && others > 0:
-			f.Result = actions.Advice
+			f.Result, f.Code = actions.Advice, codeParted
 			return f.next("mesh")
 		}
 		return f
 	},
+}
+
+// connected are the expected nodes that this one is connected to, by their short
+// names, and how many of them are cores.
+func (v *visit) connected(ctx context.Context) (seen []string, cores int, err error) {
+	t, err := v.again(ctx, "erlang", "nodes", term.Atom("connected"))
+	if err != nil {
+		return nil, 0, err
+	}
+	names, err := atoms(t)
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, n := range v.c.Nodes {
+		if n.Name != v.n.Name && slices.Contains(names, n.Name) {
+			seen = append(seen, n.Short)
+			if n.Role == CoreRole {
+				cores++
+			}
+		}
+	}
+	return seen, cores, nil
+}
+
+// cutOff makes it critical that an edge is connected to no core although clients
+// are on it or were just let in, and a core is there: what they write reaches
+// nobody on other edges. Without clients it only has not connected yet.
+func (c *Cluster) cutOff(findings []Finding) {
+	coreAnswers := slices.ContainsFunc(c.ByRole(CoreRole), func(n Node) bool {
+		r := about(n, findings).of(checkPing).Result
+		return r == actions.OK || r == actions.Warn
+	})
+	if !coreAnswers {
+		return
+	}
+	for i := range findings {
+		f := &findings[i]
+		if f.Check != checkConnected.name || f.Code != codeParted || f.Result != actions.Advice {
+			continue
+		}
+		n, err := c.one(f.Node)
+		if err != nil || n.Role != EdgeRole {
+			continue
+		}
+		of := about(n, findings)
+		p, _ := of.of(checkPresence).fact.(presence)
+		if l := of.of(checkLogin).Result; l == actions.OK || l == actions.Warn || p.users > 0 {
+			f.Result = actions.Critical
+			f.Evidence += ", though clients are let in and a core answers irisops"
+		}
+	}
 }

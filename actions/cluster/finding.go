@@ -33,6 +33,7 @@ const (
 	codeNoPort    = "no-port"
 
 	codeSplit    = "split-brain"
+	codeParted   = "parted" // not connected to a node that it should be connected to
 	codeMemory   = "memory"
 	codeOverload = "mnesia-overload"
 	codeMailbox  = "mailbox"

@@ -50,12 +50,24 @@ func TestFull(t *testing.T) {
 			w.get("edge1").says = says("ets:select_count local_presence_v2", int64(300))
 			w.get("edge2").says = says("ets:select_count local_presence_v2", int64(12))
 		}, verdict: "core, core2 down; edge1, edge2 healthy; 312 users affected", exit: 2, cites: "Single Core Node Failure"},
-		{name: "split after healing", trouble: func(w *world) {
+		{name: "partition", trouble: func(w *world) {
 			for _, n := range []string{"core", "core2"} {
 				w.get(n).says = says("mnesia:system_info running_db_nodes", term.List{atom("iris_" + n + "@h1")},
 					"mnesia:table_info offline_msg where_to_write", term.List{atom("iris_" + n + "@h1")})
 			}
-		}, verdict: "split-brain: core and core2 run Mnesia without each other, and their data diverge; edge1, edge2 healthy", exit: 2, cites: "Mnesia Split-Brain Recovery"},
+		}, verdict: "network partition: core and core2 do not reach each other, run Mnesia alone (split-brain), and their data diverge; edge1, edge2 healthy", exit: 2, cites: "Mnesia Split-Brain Recovery"},
+		{name: "split after healing", trouble: func(w *world) {
+			w.get("core").peers["iris_core2@h1"], w.get("core2").peers["iris_core@h1"] = true, true
+			for _, n := range []string{"core", "core2"} {
+				w.get(n).says = says("mnesia:system_info running_db_nodes", term.List{atom("iris_" + n + "@h1")},
+					"mnesia:table_info offline_msg where_to_write", term.List{atom("iris_" + n + "@h1")})
+			}
+		}, verdict: "split-brain: core and core2 reach each other again, but run Mnesia without each other, and their data diverge; edge1, edge2 healthy", exit: 2, cites: "Mnesia Split-Brain Recovery"},
+		{name: "edge cut off", trouble: func(w *world) { w.get("edge1").cut = true }, verdict: "network partition: edge1 is cut off from core and core2; core, core2, edge2 healthy", exit: 2, cites: "P1: High Latency"},
+		{name: "edge that nobody uses", trouble: func(w *world) {
+			w.get("edge1").cut = true
+			w.get("edge1").login = actions.Errorf(actions.CodeAuthFailed, "no")
+		}, verdict: "all 4 nodes healthy"},
 		{name: "member away", trouble: func(w *world) {
 			w.kill("core2")
 			w.get("core").says = says("mnesia:system_info db_nodes", term.List{atom("iris_core@h1"), atom("iris_core2@h1")})

@@ -36,7 +36,7 @@ var checksOf = map[string][]check{
 	modeQuick: quickChecks,
 	modeFull:  fullChecks,
 	modeNode:  fullChecks,
-	modeMnesia: slices.Concat(quickChecks, []check{checkMnesia, checkViews, checkCopies, checkSizes,
+	modeMnesia: slices.Concat(quickChecks, []check{checkConnected, checkMnesia, checkViews, checkCopies, checkSizes,
 		checkTransactions, checkOverload, checkGuard, checkBatcher, checkMailboxes}),
 	modeMessages: slices.Concat(quickChecks, []check{checkLogin, checkConnected, checkBatcher, checkFlow,
 		checkBreaker, checkUnacked, checkPresence, checkMail, checkMailboxes}),

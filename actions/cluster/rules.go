@@ -58,6 +58,7 @@ var rules = []rule{
 	{"disk full", degradation, (*symptoms).diskFull},
 	{"port taken", edgeFailure, (*symptoms).portTaken},
 	{"split-brain", splitBrain, (*symptoms).split},
+	{"network partition", degradation, (*symptoms).cut},
 	{"clock skew", degradation, (*symptoms).clocks},
 	{"memory pressure", commonFixes, (*symptoms).memory},
 	{"Mnesia overload", commonFixes, (*symptoms).overload},
@@ -192,14 +193,69 @@ func (s *symptoms) portTaken() []cause {
 	return causes
 }
 
+// split tells a network that is parted now from one that was: Mnesia stays in two
+// after it has healed.
 func (s *symptoms) split() []cause {
 	fs := s.bad(codeSplit, checkViews)
 	if len(fs) == 0 {
 		return nil
 	}
-	also := append(s.bad(codeSplit, checkSizes), s.bad(codeSplit, checkGuard)...)
-	return []cause{{text: "split-brain: " + listed(nodesOf(fs)) + " run Mnesia without each other, and their data diverge", of: keys(append(fs, also...)),
-		next: "mnesia", why: "Do not connect them by mnesia:change_config, and restart nothing: one side's rows would be lost. `mesh` does not heal it either."}}
+	cores := nodesOf(fs)
+	also := s.bad(codeSplit, checkSizes, checkGuard, checkOverload)
+	k := cause{text: "split-brain: " + listed(cores) + " run Mnesia without each other, and their data diverge",
+		of: append(keys(append(fs, also...)), s.logsOf(cores)...), next: "mnesia",
+		why: "Do not connect them by mnesia:change_config, and restart nothing: one side's rows would be lost. `mesh` does not heal it either."}
+	switch parted, known := s.parted(cores); {
+	case known && parted:
+		k.text = "network partition: " + listed(cores) + " do not reach each other, run Mnesia alone (split-brain), and their data diverge"
+		k.why = "Both sides go on and write, so that each has rows that the other lacks. Have the network mended first; Mnesia stays in two after that, and a person chooses whose rows stay."
+	case known:
+		k.text = "split-brain: " + listed(cores) + " reach each other again, but run Mnesia without each other, and their data diverge"
+	}
+	return []cause{k}
+}
+
+// parted says whether of these cores two are not connected, where that is known.
+func (s *symptoms) parted(cores []string) (parted, known bool) {
+	for _, f := range s.findings {
+		seen, ok := f.fact.([]string)
+		if f.Check != checkConnected.name || !ok || !slices.Contains(cores, f.Node) {
+			continue
+		}
+		known = true
+		for _, other := range cores {
+			parted = parted || other != f.Node && !slices.Contains(seen, other)
+		}
+	}
+	return parted, known
+}
+
+// logsOf are the errors in the logs of these nodes: those of a parted network are
+// many, and follow from it.
+func (s *symptoms) logsOf(nodes []string) []key {
+	var of []key
+	for _, f := range s.findings {
+		if f.Check == checkLog.name && f.Result == actions.Warn && slices.Contains(nodes, f.Node) {
+			of = append(of, key{f.Check, f.Node})
+		}
+	}
+	return of
+}
+
+// cut are edges without a core, while clients are on them.
+func (s *symptoms) cut() []cause {
+	fs := s.bad(codeParted, checkConnected)
+	if len(fs) == 0 {
+		return nil
+	}
+	edges := nodesOf(fs)
+	var cores []string
+	for _, n := range s.c.ByRole(CoreRole) {
+		cores = append(cores, n.Short)
+	}
+	return []cause{{text: fmt.Sprintf("network partition: %s %s cut off from %s", listed(edges), verb(len(edges), "is", "are"), listed(cores)),
+		of: append(keys(fs), s.logsOf(append(cores, edges...))...), next: "mesh",
+		why: "Clients there can log in and write to each other, but reach nobody on other edges. `mesh` tries to connect them again; if that fails it is the network between the machines, or another cookie."}}
 }
 
 func (s *symptoms) clocks() []cause {

@@ -41,6 +41,7 @@ type fakeNode struct {
 	latency    time.Duration
 	peers      map[string]bool
 	pang       bool // its pings fail
+	cut        bool // no node reaches it, and it reaches none
 	portTaken  bool
 	noTarget   bool
 	compiles   int
@@ -410,6 +411,13 @@ func (w *world) Login(ctx context.Context, addr, user string) (time.Duration, er
 	case err != nil:
 		return 0, err
 	}
+	w.mu.Lock()
+	for _, o := range w.nodes { // an edge tells the cores who is there
+		if o.Role == CoreRole && o.pid != 0 && !f.cut {
+			f.peers[o.Name], o.peers[f.Name] = true, true
+		}
+	}
+	w.mu.Unlock()
 	return took, sleep(ctx, took)
 }
 

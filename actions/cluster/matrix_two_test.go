@@ -1,0 +1,41 @@
+package cluster_test
+
+import (
+	"testing"
+
+	"irisops/actions"
+	"irisops/actions/lab"
+)
+
+// twoCores are the faults of two cores and two edges: those of the network.
+func twoCores(t *testing.T, rows *[]string) {
+	f := newFieldOf(t, lab.Options{Cores: 2})
+	m := matrix{rows: rows}.on(f)
+	m.healthy()
+
+	part := func(one, other []string) {
+		t.Helper()
+		_, err := f.lab.Partition(t.Context(), one, other)
+		f.must(err)
+	}
+	heal := func() {
+		t.Helper()
+		_, err := f.lab.Heal(t.Context())
+		f.must(err)
+	}
+
+	part([]string{"core", "core2", "edge2"}, []string{"edge1"})
+	m.look("partition, an edge alone", m.c, "network partition: edge1 is cut off from core and core2; core, core2, edge2 healthy")
+	heal()
+	m.healthy()
+
+	f.must(f.lab.Kill(t.Context(), "core2"))
+	m.look("one of two cores killed", m.c, "core2 down; core, edge1, edge2 healthy")
+	f.act(m.c, "start", "core2", actions.Do)
+	m.healthy()
+
+	part([]string{"core", "edge1"}, []string{"core2", "edge2"})
+	m.look("partition", m.c, "network partition: core and core2 do not reach each other, run Mnesia alone (split-brain), and their data diverge; edge1, edge2 healthy")
+	heal()
+	m.look("split after healing", m.c, "split-brain: core and core2 reach each other again, but run Mnesia without each other, and their data diverge; edge1, edge2 healthy")
+}

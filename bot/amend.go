@@ -24,6 +24,7 @@ func (b *Bot) amend(ctx context.Context, number uint64, now time.Time, events []
 		if err != nil {
 			return inc, notFound(err, incident.ID(number))
 		}
+		before := inc
 		var ch change.Change
 		moved := false
 		for _, event := range events {
@@ -36,12 +37,17 @@ func (b *Bot) amend(ctx context.Context, number uint64, now time.Time, events []
 			}
 			inc, moved = next, true
 			ch.Entries = append(ch.Entries, eff.Entries...)
-			ch.Pages = append(ch.Pages, b.OnCall.Pages(inc.ID(), eff.Pages, now)...)
+			ch.Pages = append(ch.Pages, b.roster().Pages(inc.ID(), eff.Pages, now)...)
 		}
 		if !moved {
 			return inc, incident.ErrNothingToDo
 		}
 		ch.Incident = &inc
+		updates, err := b.updates(before, inc, now)
+		if err != nil {
+			return before, err
+		}
+		ch.Pages = append(ch.Pages, updates...)
 		if fill != nil {
 			if err := fill(&ch); err != nil {
 				return inc, err
@@ -55,6 +61,9 @@ func (b *Bot) amend(ctx context.Context, number uint64, now time.Time, events []
 			return inc, err
 		}
 		inc.Version++
+		if len(updates) > 0 {
+			b.drain.Kick()
+		}
 		return inc, nil
 	}
 	return incident.Incident{}, fmt.Errorf("%s changed too often to be amended: %w", incident.ID(number), change.ErrConflict)

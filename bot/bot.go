@@ -25,6 +25,7 @@ import (
 	"irisops/bot/escalation"
 	"irisops/bot/inbox"
 	"irisops/bot/incident"
+	"irisops/bot/intake"
 	"irisops/bot/oncall"
 	"irisops/bot/pager"
 	"irisops/bot/schedule"
@@ -58,6 +59,10 @@ type Store interface {
 
 	Schedules() ([]schedule.State, error)
 	AmendSchedule(ctx context.Context, name string, change func(*schedule.State) bool) error
+
+	Overrides(endAfter time.Time) ([]oncall.Override, error)
+	PutOverride(ctx context.Context, o oncall.Override, delivery string) (oncall.Override, error)
+	Alerts() ([]intake.Alert, error)
 
 	// RecoverPages requeues the pages that were being sent when the bot died,
 	// marked as possible duplicates.
@@ -109,6 +114,7 @@ type Bot struct {
 	starters starters
 	parents  sync.Mutex // one at a time brings a parent up to date
 	looks    sync.Map   // run number -> looking
+	shown    roster
 
 	roomsMu sync.RWMutex
 	joined  []Room

@@ -27,7 +27,7 @@ func (b *Bot) makeClocks() {
 	b.loop = &escalation.Loop{
 		Incidents: b.Store,
 		Pages: func(inc incident.Incident, calls []incident.Call, now time.Time) []pager.Page {
-			return b.OnCall.Pages(inc.ID(), calls, now)
+			return b.roster().Pages(inc.ID(), calls, now)
 		},
 		Fired: b.fired,
 		Alarm: func(err error) { b.alarm("Escalation needs attention", err) },
@@ -99,12 +99,6 @@ func (b *Bot) unanswered(inc incident.Incident, e incident.Entry) {
 		Buttons: []message.Button{{Label: "Acknowledge", Words: "ack --incident " + inc.ID(), Style: message.Primary}}}})
 }
 
-func (b *Bot) undeliverable(p pager.Page) {
-	b.publish(b.ctx, Post{Key: "undeliverable/" + p.Key(), Incident: p.Incident, OnCall: true, Message: message.Message{
-		Level: message.Page, Title: fmt.Sprintf("%s was NOT reached by %s: %s", firstOf(p.Person, p.Role), p.Channel, p.LastError),
-		Blocks: []message.Block{{Text: "Call them by another way. The page said: " + p.Text}}}})
-}
-
 // Alarm shows trouble of a part that people have to see: in the log, and in
 // every room that still works.
 func (b *Bot) Alarm(what string, err error) { b.alarm(what, err) }
@@ -128,11 +122,14 @@ func (s conversation) Send(ctx context.Context, p pager.Page) error {
 	if err := ctx.Err(); err != nil {
 		return pager.Retry(err)
 	}
-	m := message.Message{Level: message.Page, Buttons: pageButtons(p),
-		Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, p.Words())}
+	title, rest, _ := strings.Cut(p.Words(), "\n")
+	m := message.Message{Level: message.Page, Buttons: pageButtons(p), Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, title)}
+	if rest != "" {
+		m.Blocks = []message.Block{{Text: rest}}
+	}
 	var failed []error
 	for _, r := range s.rooms() { // one that is down keeps it from none of the others
-		if err := r.Publish(ctx, Post{Key: "page/" + p.Key(), Incident: p.Incident, OnCall: true, Person: p.Person, Message: m}); err != nil {
+		if err := r.Publish(ctx, Post{Key: pageKey(p), Incident: p.Incident, OnCall: true, Person: p.Person, Message: m}); err != nil {
 			failed = append(failed, fmt.Errorf("a room did not take the page: %w", err))
 		}
 	}
@@ -150,50 +147,23 @@ func pageButtons(p pager.Page) []message.Button {
 			{Label: "Deny", Words: "deny " + request},
 		}
 	}
-	return []message.Button{{Label: "Acknowledge", Words: "ack --incident " + p.Incident, Style: message.Primary}}
+	switch {
+	case len(p.Group) > 0: // for many incidents, none in particular
+		return []message.Button{{Label: "Show Status", Words: "status", Style: message.Primary}}
+	case p.Incident == "":
+		return nil
+	}
+	return []message.Button{
+		{Label: "Acknowledge", Words: "ack --incident " + p.Incident, Style: message.Primary},
+		{Label: "I Can't, Next", Words: "decline --incident " + p.Incident},
+	}
 }
 
-// outbox is the store as the pager sees it: a page's end is told in the
-// incident's timeline in the same transaction.
-type outbox struct{ *Bot }
-
-// DuePages implements pager.Outbox.
-func (o outbox) DuePages(now time.Time, limit int) ([]pager.Page, error) {
-	return o.Store.DuePages(now, limit)
-}
-
-// Begin implements pager.Outbox: "sending" is durable before the send begins.
-func (o outbox) Begin(ctx context.Context, p pager.Page) (pager.Page, error) {
-	p.State = pager.Sending
-	return p, o.Store.Commit(ctx, change.Change{Pages: []pager.Page{p}})
-}
-
-// Settle implements pager.Outbox.
-func (o outbox) Settle(ctx context.Context, p pager.Page) error {
-	if p.State == pager.Queued { // another attempt later
-		return o.Store.Commit(ctx, change.Change{Pages: []pager.Page{p}})
+func pageKey(p pager.Page) string {
+	if len(p.Group) > 0 {
+		return "page/together/" + p.Ref
 	}
-	number, err := numberOf(p.Incident)
-	if err != nil {
-		return err
-	}
-	by := "by " + p.Channel
-	if p.Channel == (conversation{}).Channel() {
-		by = "in the conversation"
-	}
-	text := fmt.Sprintf("paged %s (%s) %s", firstOf(p.Person, "everybody"), p.Role, by)
-	if p.State == pager.Failed {
-		text = fmt.Sprintf("could NOT page %s (%s) %s: %s", firstOf(p.Person, "everybody"), p.Role, by, p.LastError)
-	}
-	if late := p.Late(); late > 0 {
-		text += fmt.Sprintf(", late by %s", spoken(late))
-	}
-	if p.PossibleDuplicate {
-		text += ", possible duplicate"
-	}
-	_, err = o.amend(ctx, number, nowUTC(), []incident.Event{incident.Noted{By: incident.Bot, Kind: incident.KindPage, Text: text}},
-		func(ch *change.Change) error { ch.Pages = append(ch.Pages, p); return nil })
-	return err
+	return "page/" + p.Key()
 }
 
 // expireRequests drops requests that nobody settled in time.

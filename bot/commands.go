@@ -25,7 +25,7 @@ func TableOf(list []actions.Action) (*command.Table, error) {
 func tableOf(list []actions.Action) (*command.Table, map[string]handler, error) {
 	handlers := map[string]handler{}
 	var specs []command.Spec
-	for _, w := range slices.Concat(words, incidentWords, maintenanceWords, scheduleWords) {
+	for _, w := range slices.Concat(words, incidentWords, maintenanceWords, scheduleWords, pagingWords, onCallWords) {
 		specs = append(specs, w.Spec)
 		handlers[w.Spec.Words] = w.run
 	}
@@ -60,7 +60,7 @@ const (
 )
 
 // groups in the order of help.
-var groups = []string{incids, looks, acts, agrees, calendars, oneself}
+var groups = []string{incids, looks, acts, agrees, onCallGroup, calendars, oneself}
 
 // words are the commands that need no action of the cluster.
 var words = []word{
@@ -151,8 +151,8 @@ func lines(text string) message.Message {
 
 func (b *Bot) onCallFields() []message.Field {
 	var fields []message.Field
-	for _, role := range b.OnCall.Names() {
-		person, ok := b.OnCall.Now(role, nowUTC())
+	for _, role := range b.roster().Names() {
+		person, ok := b.roster().Now(role, nowUTC())
 		if !ok {
 			person = "nobody: everybody on call would be paged"
 		}

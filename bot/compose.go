@@ -178,7 +178,7 @@ func (b *Bot) nextPage(inc incident.Incident, now time.Time) string {
 
 // holder names who a page for the role reaches now: "sre (operator)".
 func (b *Bot) holder(role string, now time.Time) string {
-	if person, ok := b.OnCall.Now(role, now); ok {
+	if person, ok := b.roster().Now(role, now); ok {
 		return fmt.Sprintf("%s (%s)", role, person)
 	}
 	return role + " (held by nobody: everybody will be paged)"

@@ -66,7 +66,7 @@ func (b *Bot) open(ctx context.Context, d Declaration, dedup, delivery string) (
 			Clocks: escalation.Clocks(d.Priority, b.Policies[d.Priority], now),
 		}, now)
 		return change.Change{Incident: &inc, Entries: eff.Entries,
-			Pages: b.OnCall.Pages(inc.ID(), eff.Pages, now), Delivery: delivery}
+			Pages: b.roster().Pages(inc.ID(), eff.Pages, now), Delivery: delivery}
 	})
 	if err != nil {
 		return inc, false, fmt.Errorf("the incident was not declared, because it could not be recorded: %w", err)

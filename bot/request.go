@@ -126,7 +126,7 @@ func (c *call) callApprover(r runbook.Run, inc incident.Incident) []pager.Page {
 	if len(approvers) == 0 {
 		return nil
 	}
-	return c.OnCall.Direct(pager.Page{
+	return c.roster().Direct(pager.Page{
 		Incident: inc.ID(), Step: r.ID() + approvalStep, Role: "approver", Person: approvers[0].ID, Queued: c.now, Due: c.now,
 		Text: fmt.Sprintf("%s waits for your approval until %s: %s (asked by %s). `approve %s` or `deny %s`",
 			r.ID(), c.clock(r.Approval.ExpiresAt(), c.now), r.Title, r.By, r.ID(), r.ID()),

@@ -16,6 +16,9 @@ import (
 // resume takes up what an earlier life left behind. Nothing that changes the
 // cluster is done here: interrupted steps wait for a person.
 func (b *Bot) resume(ctx context.Context) error {
+	if err := b.readOverrides(); err != nil {
+		return err
+	}
 	again, err := b.Store.RecoverPages(ctx)
 	if err != nil {
 		return err

@@ -89,6 +89,11 @@ func (t *tx) applyRest(c change.Change) error {
 			return err
 		}
 	}
+	for _, a := range c.Alerts {
+		if err := t.applyAlert(a); err != nil {
+			return err
+		}
+	}
 	if c.Run == nil {
 		return nil
 	}

@@ -49,6 +49,9 @@
 //	└── drills/     number of its run   drill record
 //	backups
 //	└── all/        cluster " " id      backup record
+//	oncall
+//	├── overrides/  number              override record
+//	└── alerts/     alert key           alert record, firing
 //
 // A record is JSON with a version of its own; fields are only ever added. Every
 // value starts with a checksum of its bucket, key and content (see row.go).

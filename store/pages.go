@@ -26,6 +26,11 @@ type pageRecord struct {
 	LastError         string    `json:"last_error,omitempty"`
 	Sent              time.Time `json:"sent,omitzero"`
 	NotBefore         time.Time `json:"not_before,omitzero"`
+	Next              []string  `json:"next,omitempty"`
+	Wide              bool      `json:"wide,omitempty"`
+	Update            string    `json:"update,omitempty"`
+	Ref               string    `json:"ref,omitempty"`
+	Group             []string  `json:"group,omitempty"`
 }
 
 func recordPage(p pager.Page) pageRecord {
@@ -34,6 +39,7 @@ func recordPage(p pager.Page) pageRecord {
 		Incident: p.Incident, Step: p.Step, Role: p.Role, Person: p.Person, Channel: p.Channel, Text: p.Text,
 		Queued: utc(p.Queued), Due: utc(p.Due), State: string(p.State), Attempts: p.Attempts,
 		PossibleDuplicate: p.PossibleDuplicate, LastError: p.LastError, Sent: utc(p.Sent), NotBefore: utc(p.NotBefore),
+		Next: p.Next, Wide: p.Wide, Update: string(p.Update), Ref: p.Ref, Group: p.Group,
 	}
 }
 
@@ -42,6 +48,7 @@ func (r pageRecord) page() pager.Page {
 		Incident: r.Incident, Step: r.Step, Role: r.Role, Person: r.Person, Channel: r.Channel, Text: r.Text,
 		Queued: r.Queued, Due: r.Due, State: pager.State(r.State), Attempts: r.Attempts,
 		PossibleDuplicate: r.PossibleDuplicate, LastError: r.LastError, Sent: r.Sent, NotBefore: r.NotBefore,
+		Next: r.Next, Wide: r.Wide, Update: pager.Update(r.Update), Ref: r.Ref, Group: r.Group,
 	}
 }
 

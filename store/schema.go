@@ -20,6 +20,7 @@ var migrations = []migration{
 	{"the last healthy diagnoses", createHealthy},
 	{"what is practised", createPractice},
 	{"what backups were made", createBackups},
+	{"who is on call", createOnCall},
 }
 
 // layout is every bucket of the newest schema.
@@ -33,6 +34,7 @@ var layout = []bucket{
 	bHealthy,
 	bSchedules, bDrills,
 	bBackups,
+	bOverrides, bAlerts,
 }
 
 var keySchema = []byte("schema")

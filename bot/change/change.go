@@ -9,6 +9,7 @@ import (
 
 	"irisops/actions/runbook"
 	"irisops/bot/incident"
+	"irisops/bot/intake"
 	"irisops/bot/pager"
 )
 
@@ -19,7 +20,8 @@ type Change struct {
 	Entries  []incident.Entry // of that incident
 	Pages    []pager.Page     // new ones, or new states of known ones, by key
 	Run      *runbook.Run
-	Delivery string // the delivery that this carries out: marked so, once
+	Alerts   []intake.Alert // firing ones, as they are now; those that are over are forgotten
+	Delivery string         // the delivery that this carries out: marked so, once
 }
 
 // Why a change is not committed.

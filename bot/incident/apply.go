@@ -104,6 +104,8 @@ func (i *Incident) apply(eff *Effects, event Event, now time.Time) error {
 		i.say(eff, now, e.By, KindVerified, text)
 	case DeclaredRecovered:
 		return i.recover(eff, e, now)
+	case Declined:
+		return i.decline(eff, e, now)
 	case DeclaredResolved:
 		return i.resolve(eff, e, now)
 	case PagingStop:

@@ -51,6 +51,7 @@ const (
 	KindPage       Kind = "page"      // a page was delivered or failed
 	KindStopped    Kind = "paging stopped"
 	KindHalt       Kind = "halt"
+	KindDeclined   Kind = "declined" // a person who was called cannot take it
 )
 
 // enter adds a line. What a person says, and what an action does, is an update:

@@ -38,12 +38,13 @@ func TestNow(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	const text = "INC-7 P0 not recovered after 15 minutes: no clients can connect (not acknowledged)"
+	const plain = "INC-7 P0 not recovered after 15 minutes: no clients can connect (not acknowledged)"
+	const text = plain
 	const vacant = text + "\nNobody holds the on-call role dba, so everyone on call is paged: operator, owner."
 	const empty = text + "\nNobody holds the on-call role dba, and nobody is on call at all: whoever reads this, take it."
-	page := func(target, person, channel, text string) pager.Page {
+	page := func(target, person, channel, text string, next ...string) pager.Page {
 		return pager.Page{Incident: "INC-7", Step: "P0/15m", Role: target, Person: person, Channel: channel, Text: text,
-			Queued: now, Due: due, State: pager.Queued}
+			Queued: now, Due: due, State: pager.Queued, Next: next, Wide: text != plain}
 	}
 	tests := []struct {
 		name   string
@@ -52,11 +53,10 @@ func TestPages(t *testing.T) {
 		want   []pager.Page
 	}{
 		{"one person, one channel", roster, "sre", []pager.Page{page("sre", "operator", "conversation", text)}},
-		{"one person, two channels", roster, "owner", []pager.Page{
-			page("owner", "owner", "conversation", text), page("owner", "owner", "mail", text)}},
+		{"one person, two channels", roster, "owner", []pager.Page{page("owner", "owner", "conversation", text, "mail")}},
 		{"a role nobody holds", roster, "dba", []pager.Page{
 			page("dba:operator", "operator", "conversation", vacant),
-			page("dba:owner", "owner", "conversation", vacant), page("dba:owner", "owner", "mail", vacant)}},
+			page("dba:owner", "owner", "conversation", vacant, "mail")}},
 		{"nobody on call", Roster{}, "dba", []pager.Page{page("dba", "", "conversation", empty)}},
 	}
 	for _, tt := range tests {
@@ -76,13 +76,12 @@ func TestPages(t *testing.T) {
 
 func TestDirect(t *testing.T) {
 	p := pager.Page{Incident: "INC-7", Step: "REQ-3/approval", Role: "approver", Person: "owner", Text: "REQ-3 waits for your approval", Queued: now, Due: now}
-	onMail, here := p, p
-	here.Channel, here.State = "conversation", pager.Queued
-	onMail.Channel, onMail.State = "mail", pager.Queued
-	if diff := cmp.Diff([]pager.Page{here, onMail}, roster.Direct(p)); diff != "" {
+	here := p
+	here.Channel, here.State, here.Next = "conversation", pager.Queued, []string{"mail"}
+	if diff := cmp.Diff([]pager.Page{here}, roster.Direct(p)); diff != "" {
 		t.Errorf("owner (-want +got):\n%s", diff)
 	}
-	p.Person, here.Person = "second", "second"
+	p.Person, here.Person, here.Next = "second", "second", nil
 	if diff := cmp.Diff([]pager.Page{here}, roster.Direct(p)); diff != "" {
 		t.Errorf("a person without contacts (-want +got):\n%s", diff)
 	}

@@ -2,6 +2,7 @@ package pager
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -27,18 +28,18 @@ type line struct {
 	pause   time.Time // nothing is sent before
 }
 
-// waiting is a page to take up again at a time by the clock that only counts, so
+// waiting are pages to take up again at a time by the clock that only counts, so
 // that setting the other one neither delays nor hastens it.
 type waiting struct {
-	page Page
-	at   time.Time
+	pages []Page
+	at    time.Time
 }
 
-// outcome is what became of one attempt.
+// outcome is what became of one attempt. Pages that were sent as one share it.
 type outcome struct {
-	taken     Page          // as it was taken in hand
-	page      Page          // as it is to be recorded
-	wait      time.Duration // until the next attempt, if page is Queued
+	taken     []Page        // as they were taken in hand
+	pages     []Page        // as they are to be recorded
+	wait      time.Duration // until the next attempt, if they are Queued
 	notBegun  bool          // the outbox did not record the beginning: not sent
 	left      bool          // the drain was stopped in the middle of it
 	unsettled bool          // the outbox did not record the end
@@ -91,11 +92,13 @@ func (k *desk) takeUp(ctx context.Context) {
 		switch {
 		case now.Before(w.at):
 			rest = append(rest, w)
-		case w.page.State == Queued:
-			k.enqueue(w.page)
+		case w.pages[0].State == Queued:
+			for _, p := range w.pages {
+				k.enqueue(p)
+			}
 		default:
 			k.start(func() outcome {
-				return outcome{taken: w.page, page: w.page, again: true, unsettled: !k.settle(context.WithoutCancel(ctx), w.page)}
+				return outcome{taken: w.pages, pages: w.pages, again: true, unsettled: !k.settle(context.WithoutCancel(ctx), w.pages)}
 			})
 		}
 	}
@@ -109,15 +112,36 @@ func (k *desk) dispatch(ctx context.Context) {
 		if l.sending || k.busy[at.channel] >= parallel || time.Now().Before(l.pause) {
 			continue
 		}
-		p := l.pages[0]
-		l.pages, l.sending = l.pages[1:], true
+		taken := l.take()
+		l.sending = true
 		k.busy[at.channel]++
 		k.start(func() outcome {
-			o := k.deliver(ctx, p)
-			o.taken = p
+			o := k.deliver(ctx, taken)
+			o.taken = taken
 			return o
 		})
 	}
+}
+
+// take takes what is sent next: the first, or, where many wait, all that can be
+// told as one. Word about earlier pages is for the far end's books, and goes
+// alone.
+func (l *line) take() []Page {
+	var many []Page
+	if l.pages[0].Update == NoUpdate {
+		for _, p := range l.pages {
+			if p.Update == NoUpdate {
+				many = append(many, p)
+			}
+		}
+	}
+	if len(many) < groupFrom {
+		first := l.pages[:1:1]
+		l.pages = l.pages[1:]
+		return first
+	}
+	l.pages = slices.DeleteFunc(l.pages, func(p Page) bool { return p.Update == NoUpdate })
+	return many
 }
 
 func (k *desk) start(attempt func() outcome) {
@@ -129,12 +153,12 @@ func (k *desk) start(attempt func() outcome) {
 func (k *desk) finished(o outcome) {
 	k.away--
 	if !o.again {
-		at := laneOf(o.taken)
+		at := laneOf(o.taken[0])
 		l := k.lanes[at]
 		l.sending = false
 		k.busy[at.channel]--
 		if o.notBegun { // it stays the first of its lane
-			l.pages, l.pause = append([]Page{o.taken}, l.pages...), time.Now().Add(tick)
+			l.pages, l.pause = append(slices.Clone(o.taken), l.pages...), time.Now().Add(tick)
 		}
 		if len(l.pages) == 0 {
 			delete(k.lanes, at)
@@ -142,12 +166,14 @@ func (k *desk) finished(o outcome) {
 	}
 	switch {
 	case o.notBegun, o.left:
-	case o.page.State == Queued: // recorded or not, it is in hand
-		k.later = append(k.later, waiting{o.page, time.Now().Add(o.wait)})
+	case o.pages[0].State == Queued: // recorded or not, they are in hand
+		k.later = append(k.later, waiting{o.pages, time.Now().Add(o.wait)})
 	case o.unsettled:
-		k.later = append(k.later, waiting{o.page, time.Now().Add(tick)})
+		k.later = append(k.later, waiting{o.pages, time.Now().Add(tick)})
 	default:
-		delete(k.held, o.taken.Key())
+		for _, p := range o.taken {
+			delete(k.held, p.Key())
+		}
 	}
 }
 
@@ -158,8 +184,8 @@ func (k *desk) close() {
 		k.finished(<-k.done)
 	}
 	for _, w := range k.later {
-		if w.page.State != Queued {
-			k.settle(context.Background(), w.page)
+		if w.pages[0].State != Queued {
+			k.settle(context.Background(), w.pages)
 		}
 	}
 }

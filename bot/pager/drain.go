@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,10 +15,12 @@ type Outbox interface {
 	// DuePages are the queued pages that may be sent at now, in the order in
 	// which they are to be sent, at most limit.
 	DuePages(now time.Time, limit int) ([]Page, error)
-	// Begin records that the page is being sent, before it is, and returns it so.
-	Begin(ctx context.Context, p Page) (Page, error)
-	// Settle records what became of it: Delivered, Failed, or Queued again.
-	Settle(ctx context.Context, p Page) error
+	// Begin records that the pages are being sent as one, before they are, all or
+	// none of them, and returns them so.
+	Begin(ctx context.Context, pages []Page) ([]Page, error)
+	// Settle records what became of them, which is the same for all: Delivered,
+	// Failed, or Queued again. After an error some may be recorded.
+	Settle(ctx context.Context, pages []Page) error
 }
 
 const (
@@ -36,7 +39,8 @@ const (
 // marked. The pages for one person by one channel are sent one after the other,
 // in order; one that waits for another attempt does not hold back the next.
 // Channels do not wait for each other, so that one that is down does not stop
-// the rest.
+// the rest. Where many wait for one person they are sent as one, which names
+// each.
 //
 // A page that could not be sent is tried again where that can help, after 1, 2,
 // 4 ... seconds; after 6 attempts, or at once where the far end will never take
@@ -46,7 +50,8 @@ const (
 type Drain struct {
 	Outbox  Outbox
 	Senders []Sender
-	// Undeliverable is told of each page that is given up. It has to be loud.
+	// Undeliverable is told of each page that is given up, or of those that were
+	// sent as one. It has to be loud.
 	Undeliverable func(Page)
 	// Alarm is told when the outbox cannot be read or written, at most once a
 	// minute. May be nil.
@@ -98,27 +103,64 @@ func (d *Drain) Run(ctx context.Context) {
 	k.close()
 }
 
-// deliver makes one attempt and records what came of it.
-func (d *Drain) deliver(ctx context.Context, p Page) outcome {
+// deliver makes one attempt and records what came of it. Many pages are sent as
+// one.
+func (d *Drain) deliver(ctx context.Context, taken []Page) outcome {
 	durable := context.WithoutCancel(ctx)
-	p.State = Sending
-	p.Attempts++
-	begun, err := d.begin(durable, p)
+	pages := asOne(taken)
+	begun, err := d.begin(durable, pages)
 	if err != nil {
 		d.trouble(fmt.Errorf("a page is not sent, because that it is being sent cannot be recorded: %w", err))
 		return outcome{notBegun: true}
 	}
-	p = begun
-	verdict, wait, err := d.send(ctx, p)
+	pages = begun
+	sent := together(pages)
+	verdict, wait, err := d.send(ctx, sent)
 	if verdict == left {
-		return outcome{page: p, left: true}
+		return outcome{pages: pages, left: true}
 	}
-	p, again := judged(p, verdict, wait, err, d.clock())
-	if p.State == Failed {
-		d.log().Error("a page could not be delivered", "page", p.Key(), "attempts", p.Attempts, "err", p.LastError)
-		d.giveUp(p)
+	now := d.clock()
+	sent, again := judged(sent, verdict, wait, err, now)
+	for i := range pages {
+		pages[i] = withVerdict(pages[i], sent, verdict)
 	}
-	return outcome{page: p, wait: again, unsettled: !d.settle(durable, p)}
+	if sent.State == Failed {
+		d.log().Error("a page could not be delivered", "page", sent.Key(), "pages", len(pages), "attempts", sent.Attempts, "err", sent.LastError)
+		d.giveUp(sent)
+	}
+	return outcome{pages: pages, wait: again, unsettled: !d.settle(durable, pages)}
+}
+
+// asOne are the pages as they are while they are being sent: known to the far
+// end by the first one's reference.
+func asOne(taken []Page) []Page {
+	pages := slices.Clone(taken)
+	first := &pages[0]
+	ref := first.Ref
+	if first.Update == NoUpdate { // in other company than before it is another thing
+		first.Ref, first.Group = "", nil
+		if ref = first.Reference(); len(pages) > 1 {
+			ref = fmt.Sprintf("%s+%d", ref, len(pages))
+			for _, p := range pages {
+				first.Group = append(first.Group, p.Key())
+			}
+		}
+	}
+	for i := range pages {
+		pages[i].State, pages[i].Ref = Sending, ref
+		pages[i].Attempts++
+		if i > 0 {
+			pages[i].Group = nil
+		}
+	}
+	return pages
+}
+
+// withVerdict is one of the pages that were sent as one, after the attempt.
+func withVerdict(p, sent Page, verdict Verdict) Page {
+	p.State, p.Sent, p.LastError, p.NotBefore = sent.State, sent.Sent, sent.LastError, sent.NotBefore
+	p.PossibleDuplicate = p.PossibleDuplicate || verdict == Uncertain
+	return p
 }
 
 // judged is the page after an attempt, and how long it waits for the next one.
@@ -144,17 +186,17 @@ func (d *Drain) due(limit int) (due []Page, err error) {
 	return d.Outbox.DuePages(d.clock(), limit)
 }
 
-func (d *Drain) begin(ctx context.Context, p Page) (begun Page, err error) {
+func (d *Drain) begin(ctx context.Context, pages []Page) (begun []Page, err error) {
 	defer d.caught(&err)
-	return d.Outbox.Begin(ctx, p)
+	return d.Outbox.Begin(ctx, pages)
 }
 
-// settle records what became of a page and says whether it could.
-func (d *Drain) settle(ctx context.Context, p Page) bool {
+// settle records what became of pages and says whether it could.
+func (d *Drain) settle(ctx context.Context, pages []Page) bool {
 	var err error
 	func() {
 		defer d.caught(&err)
-		err = d.Outbox.Settle(ctx, p)
+		err = d.Outbox.Settle(ctx, pages)
 	}()
 	if err != nil {
 		d.trouble(fmt.Errorf("what became of a page cannot be recorded; it is tried again: %w", err))

@@ -55,22 +55,23 @@ func (m *memory) DuePages(now time.Time, limit int) ([]Page, error) {
 	return due, nil
 }
 
-func (m *memory) Begin(ctx context.Context, p Page) (Page, error) {
+func (m *memory) Begin(ctx context.Context, pages []Page) ([]Page, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begins++
 	if m.failBegin != nil {
-		return Page{}, m.failBegin
+		return nil, m.failBegin
 	}
 	if err := ctx.Err(); err != nil {
-		return Page{}, err
+		return nil, err
 	}
-	p.State = Sending
-	m.put(p)
-	return p, nil
+	for _, p := range pages {
+		m.put(p)
+	}
+	return pages, nil
 }
 
-func (m *memory) Settle(ctx context.Context, p Page) error {
+func (m *memory) Settle(ctx context.Context, pages []Page) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failSettle != nil {
@@ -79,7 +80,9 @@ func (m *memory) Settle(ctx context.Context, p Page) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m.put(p)
+	for _, p := range pages {
+		m.put(p)
+	}
 	return nil
 }
 
@@ -116,7 +119,8 @@ type fake struct {
 	answer  func(ctx context.Context, p Page, n int) error // n is the number of the call, from 1
 
 	mu        sync.Mutex
-	calls     []sent
+	calls     []sent // a page each, however they were sent
+	sends     int
 	now, most int             // sends at a time
 	lanes     map[string]int  // the same for one person
 	wrong     []string        // what the drain did wrong
@@ -134,27 +138,45 @@ func (f *fake) Send(ctx context.Context, p Page) error {
 	return f.answer(ctx, p, n)
 }
 
+// members are the pages that are sent as this one.
+func (m *memory) members(p Page) []Page {
+	if len(p.Group) == 0 {
+		return []Page{p}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []Page
+	for _, key := range p.Group {
+		list = append(list, m.pages[key])
+	}
+	return list
+}
+
 func (f *fake) begin(p Page) int {
-	kept := f.out.page(p)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if kept.State != Sending {
-		f.wrong = append(f.wrong, fmt.Sprintf("%s is sent, but recorded as %s", p.Key(), kept.State))
-	}
 	if f.inFlight == nil {
 		f.inFlight, f.lanes = map[string]bool{}, map[string]int{}
 	}
-	if f.inFlight[p.Key()] {
-		f.wrong = append(f.wrong, p.Key()+" is sent twice at a time")
+	for _, one := range f.out.members(p) {
+		if kept := f.out.page(one); kept.State != Sending {
+			f.wrong = append(f.wrong, fmt.Sprintf("%s is sent, but recorded as %s", one.Key(), kept.State))
+		}
+		if f.inFlight[one.Key()] {
+			f.wrong = append(f.wrong, one.Key()+" is sent twice at a time")
+		}
+		f.inFlight[one.Key()] = true
 	}
-	f.inFlight[p.Key()] = true
 	f.now++
 	f.most = max(f.most, f.now)
 	if f.lanes[p.Person]++; f.lanes[p.Person] > 1 {
 		f.wrong = append(f.wrong, "two pages at a time for "+p.Person)
 	}
-	f.calls = append(f.calls, sent{p.Step, time.Since(f.start), p.PossibleDuplicate})
-	return len(f.calls)
+	for _, one := range f.out.members(p) {
+		f.calls = append(f.calls, sent{one.Step, time.Since(f.start), one.PossibleDuplicate})
+	}
+	f.sends++
+	return f.sends
 }
 
 func (f *fake) end(p Page) {
@@ -162,7 +184,9 @@ func (f *fake) end(p Page) {
 	defer f.mu.Unlock()
 	f.now--
 	f.lanes[p.Person]--
-	delete(f.inFlight, p.Key())
+	for _, one := range f.out.members(p) {
+		delete(f.inFlight, one.Key())
+	}
 }
 
 func (f *fake) sent() []sent {
@@ -198,10 +222,14 @@ func begin(t *testing.T, change func(*stage)) *stage {
 	m := newMemory()
 	s := &stage{t: t, memory: m, fake: &fake{channel: "conversation", out: m, start: time.Now()}}
 	s.drain = &Drain{
-		Outbox:        m,
-		Senders:       []Sender{s.fake},
-		Undeliverable: func(p Page) { s.note(&s.lost, p.Step+": "+p.LastError) },
-		Alarm:         func(err error) { s.note(&s.alarms, err.Error()) },
+		Outbox:  m,
+		Senders: []Sender{s.fake},
+		Undeliverable: func(p Page) {
+			for _, one := range s.members(p) {
+				s.note(&s.lost, one.Step+": "+p.LastError)
+			}
+		},
+		Alarm: func(err error) { s.note(&s.alarms, err.Error()) },
 		now: func() time.Time {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -5,6 +5,7 @@ package pager
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,58 @@ type Page struct {
 	LastError         string
 	Sent              time.Time
 	NotBefore         time.Time // next attempt not before this
+
+	// Next are the channels that are tried after this one, in order, when it
+	// fails; with none left everyone is paged. Wide says that this has happened:
+	// the page is one of those to everyone, and its end is the end.
+	Next []string
+	Wide bool
+	// Update says that this is no page but word about an earlier one, which has
+	// the same Ref: that somebody has taken what it called for, or that it is over.
+	Update Update
+	// Ref is what far ends know the page by, the same for the page, for every
+	// attempt at it, and for its Updates. Those that were sent as one share it.
+	Ref string
+	// Group are the keys of the pages that were sent as one with this, the first
+	// of them; itself included. Empty: it went alone.
+	Group []string
+}
+
+// Update is what is to be told about an earlier page.
+type Update string
+
+const (
+	NoUpdate     Update = ""
+	Acknowledged Update = "acknowledge"
+	Resolved     Update = "resolve"
+)
+
+// Reference is Ref, or what it will be.
+func (p Page) Reference() string {
+	if p.Ref != "" {
+		return p.Ref
+	}
+	return fmt.Sprintf("%s@%d", p.Key(), p.Queued.Unix())
+}
+
+// Together says that it was sent as one with others.
+func (p Page) Together() bool {
+	return strings.Contains(p.Ref[strings.LastIndexByte(p.Ref, '@')+1:], "+")
+}
+
+// KeyOf is the key of the page that the reference is of.
+func KeyOf(reference string) string {
+	if i := strings.LastIndexByte(reference, '@'); i >= 0 {
+		return reference[:i]
+	}
+	return reference
+}
+
+// About is word for the far end of p about it: not a page, so that nothing is
+// tried beyond its channel.
+func (p Page) About(u Update, text string, now time.Time) Page {
+	return Page{Incident: p.Incident, Step: p.Step + "+" + string(u), Role: p.Role, Person: p.Person, Channel: p.Channel,
+		Text: text, Queued: now, Due: now, State: Queued, Update: u, Ref: p.Reference()}
 }
 
 // State is where a page stands.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,14 +31,19 @@ func page(t *testing.T, rt *rapid.T) {
 		s.answer = func(ctx context.Context, p Page, n int) error {
 			how := answers[n%len(answers)]
 			s.fake.mu.Lock()
-			if arrived[p.Key()] {
-				s.wrong = append(s.wrong, p.Key()+" is sent again after it has arrived")
+			for _, one := range s.members(p) {
+				if arrived[one.Key()] {
+					s.wrong = append(s.wrong, one.Key()+" is sent again after it has arrived")
+				}
+				if unsure[one.Key()] && !p.PossibleDuplicate {
+					s.wrong = append(s.wrong, one.Key()+" may have arrived, and is sent again unmarked")
+				}
+				if !strings.Contains(p.Words(), one.Incident) {
+					s.wrong = append(s.wrong, one.Key()+" is sent, and nothing says so")
+				}
+				arrived[one.Key()] = how == "ok" || how == "slow"
+				unsure[one.Key()] = unsure[one.Key()] || how == "unsure" || how == "panic" || how == "silent"
 			}
-			if unsure[p.Key()] && !p.PossibleDuplicate {
-				s.wrong = append(s.wrong, p.Key()+" may have arrived, and is sent again unmarked")
-			}
-			arrived[p.Key()] = how == "ok" || how == "slow"
-			unsure[p.Key()] = unsure[p.Key()] || how == "unsure" || how == "panic" || how == "silent"
 			s.fake.mu.Unlock()
 			switch how {
 			case "retry":

@@ -19,13 +19,12 @@ import (
 // outbox is the database as the pager sees it.
 type outbox struct{ *store.DB }
 
-func (o outbox) Begin(ctx context.Context, p pager.Page) (pager.Page, error) {
-	p.State = pager.Sending
-	return p, o.Settle(ctx, p)
+func (o outbox) Begin(ctx context.Context, pages []pager.Page) ([]pager.Page, error) {
+	return pages, o.Settle(ctx, pages)
 }
 
-func (o outbox) Settle(ctx context.Context, p pager.Page) error {
-	return o.Commit(ctx, change.Change{Pages: []pager.Page{p}})
+func (o outbox) Settle(ctx context.Context, pages []pager.Page) error {
+	return o.Commit(ctx, change.Change{Pages: pages})
 }
 
 // far is a Sender that keeps what arrives, and does not answer while it is silent.

@@ -160,7 +160,7 @@ func (f *fragile) DuePages(now time.Time, limit int) ([]Page, error) {
 	return f.memory.DuePages(now, limit)
 }
 
-func (f *fragile) Begin(ctx context.Context, p Page) (Page, error) {
+func (f *fragile) Begin(ctx context.Context, p []Page) ([]Page, error) {
 	if !f.begin {
 		f.begin = true
 		panic("begin")
@@ -168,7 +168,7 @@ func (f *fragile) Begin(ctx context.Context, p Page) (Page, error) {
 	return f.memory.Begin(ctx, p)
 }
 
-func (f *fragile) Settle(ctx context.Context, p Page) error {
+func (f *fragile) Settle(ctx context.Context, p []Page) error {
 	if !f.settle {
 		f.settle = true
 		panic("settle")

@@ -29,6 +29,7 @@ var houses = map[string]string{
 	"bot/slack/outbox":    "pure",
 	"bot/command":         "pure",
 	"bot/inbox":           "pure",
+	"bot/intake":          "pure",
 	"bot/incident":        "pure",
 	"bot/message":         "pure",
 	"bot/oncall":          "pure",

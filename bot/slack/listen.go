@@ -42,6 +42,7 @@ type Listener struct {
 	watch  watch
 
 	presses presses
+	clicks  recent
 }
 
 const (

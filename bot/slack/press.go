@@ -80,8 +80,8 @@ func (l *Listener) press(ctx context.Context, p *parcel) (ok bool) {
 	if err != nil {
 		l.room.Log.Error("it could not be read which message a button is on", "err", err)
 	}
-	if !known || hasState(post) {
-		return true
+	if !known || hasState(post) || l.clicks.add(p.arrival.id()) {
+		return true // the same click again is known to the inbox
 	}
 	key := p.channel + " " + p.pressed + " " + p.text
 	if first, ok := l.presses.take(key, p.user); !ok {

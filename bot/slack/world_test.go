@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,7 @@ type life struct {
 	room     *slack.Room
 	listener *slack.Listener
 	alarms   *alarms
+	web      *httptest.Server // what Slack posts to, if not by Socket Mode
 }
 
 // alarms are what people were told beside Slack.
@@ -102,6 +104,7 @@ type setting struct {
 	options  store.Options
 	silence  time.Duration
 	places   []slack.Place
+	http     bool
 	outbox   func(*store.DB) outboxOf
 }
 
@@ -147,10 +150,18 @@ func begin(s setting) (l *life, err error) {
 	if err := l.bot.Start(context.Background()); err != nil {
 		return nil, err
 	}
+	if s.http {
+		l.listener.StartHTTP()
+		l.web = httptest.NewServer(l.listener.Handler(slacktest.SigningSecret))
+		return l, nil
+	}
 	return l, l.listener.Start()
 }
 
 func (l *life) end() error {
+	if l.web != nil {
+		l.web.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return errors.Join(l.listener.Stop(ctx), l.bot.Stop(ctx), l.room.Stop(ctx), l.db.Close())

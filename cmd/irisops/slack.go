@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"irisops/actions"
 	"irisops/actions/cluster"
@@ -21,20 +23,18 @@ func (a *app) slackRoom(cfg config.Config, o overrides, people access.Policy, db
 	if o.demo || !inSlack(cfg) {
 		return nil
 	}
-	if cfg.Slack.Mode != "socket" {
-		return &actions.Error{Code: "not-available", Text: "slack: mode " + cfg.Slack.Mode + " is not available in this irisops.", Hint: "Set mode: socket. Nothing has to be reachable from outside for it."}
+	if err := slackSecrets(cfg); err != nil {
+		return err
 	}
-	for _, name := range []string{"SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"} {
-		if os.Getenv(name) == "" {
-			return &actions.Error{Code: "slack-tokens", Text: name + " is not set, and Slack needs both tokens.", Hint: "docs/slack.md says where they come from. Without either, irisops runs without Slack."}
-		}
+	if cfg.Slack.Mode == httpMode && a.web == nil {
+		return &actions.Error{Code: "no-listener", Text: "slack: mode http needs an address where Slack's requests come in, and there is none.", Hint: "Set listen: to a free host:port, or mode: socket, for which nothing has to be reachable."}
 	}
 	var places []slack.Place
 	for _, id := range slices.Sorted(maps.Keys(cfg.Slack.Channels)) {
 		places = append(places, slack.Place{Channel: id, Cluster: cfg.Slack.Channels[id]})
 	}
 	room, err := slack.NewRoom(slack.Options{
-		BotToken: os.Getenv("SLACK_BOT_TOKEN"), AppToken: os.Getenv("SLACK_APP_TOKEN"),
+		BotToken: os.Getenv(botToken), AppToken: appTokenOf(cfg),
 		Team: cfg.Slack.Team, Channel: cfg.Slack.Channel, OnCallChannel: cfg.Slack.OnCallChannel, Places: places,
 		People: people, Outbox: db, Log: options.Log, API: o.slackAPI,
 		Alarm: func(what string, err error) { a.bot.Alarm(what, err) },
@@ -48,9 +48,50 @@ func (a *app) slackRoom(cfg config.Config, o overrides, people access.Policy, db
 	return nil
 }
 
+const (
+	httpMode      = "http"
+	botToken      = "SLACK_BOT_TOKEN"
+	appToken      = "SLACK_APP_TOKEN"
+	signingSecret = "SLACK_SIGNING_SECRET"
+)
+
+// slackSecrets says which of the secrets that the mode needs is not there.
+func slackSecrets(cfg config.Config) error {
+	needed := []string{botToken, appToken}
+	if cfg.Slack.Mode == httpMode {
+		needed = []string{botToken, signingSecret}
+	}
+	for _, name := range needed {
+		if os.Getenv(name) == "" {
+			return &actions.Error{Code: "slack-tokens", Text: fmt.Sprintf("%s is not set, and Slack needs %s in mode %s.", name, strings.Join(needed, " and "), cfg.Slack.Mode),
+				Hint: "docs/slack.md says where they come from. Without any of them, irisops runs without Slack."}
+		}
+	}
+	return nil
+}
+
+// appTokenOf is for Socket Mode alone.
+func appTokenOf(cfg config.Config) string {
+	if cfg.Slack.Mode == httpMode {
+		return ""
+	}
+	return os.Getenv(appToken)
+}
+
+// listenToSlack hears what people say there, by whichever transport.
+func (a *app) listenToSlack(cfg config.Config) {
+	a.ears = slack.NewListener(a.slack, a.bot)
+	if cfg.Slack.Mode == httpMode {
+		a.web.Handle("/slack/", a.ears.Handler(os.Getenv(signingSecret)))
+		a.hear = func() error { a.ears.StartHTTP(); return nil }
+		return
+	}
+	a.hear = a.ears.Start
+}
+
 // inSlack says whether Slack is configured and has a token.
 func inSlack(cfg config.Config) bool {
-	return cfg.Slack != nil && (os.Getenv("SLACK_BOT_TOKEN") != "" || os.Getenv("SLACK_APP_TOKEN") != "")
+	return cfg.Slack != nil && (os.Getenv(botToken) != "" || os.Getenv(appToken) != "")
 }
 
 type manifestCommand struct{}

@@ -34,6 +34,7 @@ type app struct {
 	bot    *bot.Bot
 	slack  *slack.Room     // nil: not in Slack
 	ears   *slack.Listener // the same
+	hear   func() error    // starts them
 	server *console.Server
 	web    *web.Server // nil: no web requests are answered
 	stops  []closing
@@ -103,7 +104,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 		return a, err
 	}
 	if a.slack != nil {
-		a.ears = slack.NewListener(a.slack, a.bot)
+		a.listenToSlack(cfg)
 	}
 	a.server = &console.Server{Path: cfg.Socket.Path, Group: cfg.Socket.Group, Bot: a.bot, Copy: db.Copy, Log: log}
 	return a, nil
@@ -201,7 +202,7 @@ func (a *app) Start(ctx context.Context) error {
 	}
 	if a.ears != nil {
 		a.onStop("listening to Slack", a.ears.Stop)
-		if err := a.ears.Start(); err != nil {
+		if err := a.hear(); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ func (s *Slack) echo(m *Message) {
 // event delivers an event to a connection that is there; there is no replay. The
 // caller holds mu.
 func (s *Slack) event(event answer) {
-	if len(s.conns) == 0 || s.mute {
+	if len(s.conns) == 0 && s.posts == "" || s.mute {
 		return
 	}
 	d := &Delivery{slack: s, kind: "events_api", payload: s.eventOf(event), sent: time.Now(), quiet: true}

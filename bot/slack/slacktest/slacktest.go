@@ -64,6 +64,8 @@ type Slack struct {
 	forms      []*Form
 	files      []*File
 
+	posts string // where deliveries are posted to; "": they go by Socket Mode
+
 	slowTriggers bool
 	mute         bool // connections stay, and nothing is delivered
 	opened       int  // connections, ever

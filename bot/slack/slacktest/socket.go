@@ -160,7 +160,9 @@ func (s *Slack) deliver(kind string, accepts bool, user, channel string, payload
 
 func (s *Slack) send(d *Delivery) *Delivery {
 	s.t.Helper()
-	s.waitFor("a connection", func() bool { return slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.ending }) })
+	s.waitFor("a connection", func() bool {
+		return s.posts != "" || slices.ContainsFunc(s.conns, func(c *conn) bool { return !c.ending })
+	})
 	s.mu.Lock()
 	d.doubled, s.twice = s.twice, false
 	s.mu.Unlock()
@@ -204,6 +206,11 @@ func (d *Delivery) again(reason string) {
 	s.deliveries[envelope] = d
 	attempt := d.attempts
 	d.attempts++
+	if s.posts != "" {
+		s.mu.Unlock()
+		d.post(attempt, reason)
+		return
+	}
 	var to *conn
 	for _, c := range s.conns {
 		if !c.ending {
@@ -240,6 +247,11 @@ func (s *Slack) acknowledged(frame map[string]any) {
 		s.t.Errorf("slacktest: an acknowledgement of %q, which was never sent", id)
 		return
 	}
+	s.answered(d, frame)
+}
+
+// answered takes an acknowledgement. The caller holds mu.
+func (s *Slack) answered(d *Delivery, frame map[string]any) {
 	if d.quiet {
 		d.acks++
 		return

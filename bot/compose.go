@@ -69,7 +69,7 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 	if inc.Priority == incident.P2 || inc.Priority == incident.P3 {
 		m.Level = message.Warn
 	}
-	fields := []message.Field{{Name: "Declared", Value: b.clock(inc.DeclaredAt, now) + now.In(b.Zone).Format(" MST") + " by " + inc.DeclaredBy}}
+	fields := []message.Field{{Name: "Declared", Value: b.clock(inc.DeclaredAt, now) + now.In(b.Zone).Format(" MST") + " by " + inc.DeclaredBy, At: inc.DeclaredAt}}
 	owner := "nobody yet"
 	if inc.AckedBy != "" {
 		owner = fmt.Sprintf("%s, since %s", inc.AckedBy, b.clock(inc.AckedAt, now))

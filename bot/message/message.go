@@ -7,6 +7,8 @@
 // colour or emoji alone.
 package message
 
+import "time"
+
 // Level colours a message and is always written out as a word too where it
 // matters.
 type Level string
@@ -44,8 +46,9 @@ type Block struct {
 
 // Field is a short name with a short value.
 type Field struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name  string    `json:"name"`
+	Value string    `json:"value"`
+	At    time.Time `json:"at,omitzero"` // the moment that Value tells of: rooms that can say how long ago, do
 }
 
 // Table has rows of equal length; Header may be empty.

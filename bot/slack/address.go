@@ -16,6 +16,10 @@ const (
 	bySlash   = "say"
 	byMention = "mention" // what: ts of the message; an edited message is the same one
 	byClick   = "click"   // what: ts of the message, of the click, and which button
+	byForm    = "form"    // what: id of the view
+	byEmoji   = "emoji"   // what: ts of the message, and which emoji
+	byHome    = "home"    // what: id of the view, ts of the click, and which button
+	byReply   = "reply"   // what: ts of the message; nobody spoke to the bot
 )
 
 const scheme = "slack/"
@@ -45,7 +49,7 @@ func addressOf(delivery string) (address, bool) {
 // under the message that was written or pressed; "" for a slash command, which
 // leaves no message.
 func (a address) replies() string {
-	if a.thread != "" || a.kind == bySlash || a.kind == byForm {
+	if a.thread != "" || a.kind == bySlash || a.kind == byForm || a.kind == byHome {
 		return a.thread
 	}
 	ts, _, _ := strings.Cut(a.what, "/")

@@ -54,7 +54,11 @@ func (r *renderer) fields(fields []message.Field) bool {
 		var texts []*slack.TextBlockObject
 		for _, f := range fields[:n] {
 			name := line(cut(f.Name, maxLabel))
-			texts = append(texts, mrkdwn("*"+name+"*\n"+escaped(cut(f.Value, maxField/2))))
+			value := escaped(cut(f.Value, maxField/2))
+			if !f.At.IsZero() { // Slack itself keeps it true
+				value += fmt.Sprintf(" (<!date^%d^{ago}|%s UTC>)", f.At.Unix(), f.At.UTC().Format("2 Jan 15:04"))
+			}
+			texts = append(texts, mrkdwn("*"+name+"*\n"+value))
 		}
 		if !r.put(slack.NewSectionBlock(nil, texts, nil)) {
 			return false

@@ -16,6 +16,8 @@ type arrival struct {
 	team string // where it was said; "" is not known
 	own  bool   // the bot said it itself
 
+	opens bool // they have opened their Home
+
 	action  string // which of our own buttons was pressed
 	pressed string // ts of the message that it is on
 	trigger string // lets a form be opened, for 3 s
@@ -49,6 +51,14 @@ type eventPayload struct {
 		TS      string `json:"ts"`
 		Thread  string `json:"thread_ts"`
 		Channel string `json:"channel"`
+		EventTS string `json:"event_ts"`
+		Tab     string `json:"tab"`
+		Emoji   string `json:"reaction"`
+		Item    struct {
+			Type    string `json:"type"`
+			Channel string `json:"channel"`
+			TS      string `json:"ts"`
+		} `json:"item"`
 	} `json:"event"`
 }
 
@@ -64,6 +74,8 @@ type clickPayload struct {
 		ID string `json:"id"`
 	} `json:"channel"`
 	Container struct {
+		Type    string `json:"type"`
+		View    string `json:"view_id"`
 		TS      string `json:"message_ts"`
 		Channel string `json:"channel_id"`
 		Thread  string `json:"thread_ts"`
@@ -90,7 +102,7 @@ func read(kind, envelope string, payload json.RawMessage) (a arrival, ok bool, e
 	case "interactive":
 		a, ok, err = readClick(payload)
 	}
-	if a.text == "" {
+	if a.text == "" && a.kind != byReply {
 		a.text = "help"
 	}
 	return a, ok, err
@@ -119,8 +131,21 @@ func readMention(payload json.RawMessage) (a arrival, ok bool, err error) {
 	if len(p.Authorizations) > 0 {
 		self = p.Authorizations[0].User
 	}
-	if e.Type == "message" && e.User == self && self != "" {
+	team := e.Team
+	if team == "" {
+		team = p.Team
+	}
+	switch {
+	case e.Type == "message" && e.User == self && self != "":
 		return arrival{own: true}, false, nil
+	case e.Type == "message" && (e.Subtype == "" || e.Subtype == "thread_broadcast") && e.Bot == "" && e.User != "" && e.Thread != "" && e.Thread != e.TS &&
+		(self == "" || !strings.Contains(e.Text, "<@"+self)): // what mentions the bot comes as an app_mention too
+		return arrival{address: address{channel: e.Channel, thread: e.Thread, user: e.User, kind: byReply, what: e.TS}, text: e.Text, ts: e.TS, team: team}, true, nil
+	case e.Type == "app_home_opened" && e.User != "":
+		return arrival{address: address{user: e.User, kind: byHome}, opens: true}, e.Tab != "messages", nil
+	case e.Type == "reaction_added" && e.Item.Type == "message" && e.User != "" && e.User != self:
+		return arrival{address: address{channel: e.Item.Channel, user: e.User, kind: byEmoji, what: e.Item.TS + "/" + e.Emoji},
+			text: e.Emoji, ts: e.EventTS, team: team, pressed: e.Item.TS}, e.Item.Channel != "" && e.Item.TS != "", nil
 	}
 	if e.Type != "app_mention" || e.User == "" || e.User == self || e.Bot != "" || e.Channel == "" || e.TS == "" {
 		return a, false, nil // a bot that answers bots never ends
@@ -128,10 +153,6 @@ func readMention(payload json.RawMessage) (a arrival, ok bool, err error) {
 	thread := e.Thread
 	if thread == e.TS {
 		thread = ""
-	}
-	team := e.Team
-	if team == "" {
-		team = p.Team
 	}
 	a = arrival{address: address{channel: e.Channel, thread: thread, user: e.User, kind: byMention, what: e.TS},
 		text: withoutMention(e.Text, self), ts: e.TS, team: team}
@@ -152,6 +173,10 @@ func readClick(payload json.RawMessage) (a arrival, ok bool, err error) {
 	b := p.Actions[0]
 	if b.Type != "button" || b.Value == "" {
 		return a, false, nil
+	}
+	if p.Container.Type == "view" {
+		what := strings.Join([]string{p.Container.View, b.Action, b.ID}, "/")
+		return arrival{address: address{user: p.User.ID, kind: byHome, what: what}, text: b.Value, ts: b.Action, team: p.User.Team, trigger: p.Trigger}, true, nil
 	}
 	channel, thread := p.Container.Channel, p.Container.Thread
 	if channel == "" {

@@ -24,7 +24,6 @@ import (
 const (
 	formCallback = "form"
 	formValue    = "value" // action_id of every input
-	byForm       = "form"  // what: id of the view
 )
 
 // formOrigin is what a form has to remember: where it was asked for, and what
@@ -38,7 +37,7 @@ type formOrigin struct {
 
 // form says whether what arrived is answered with a form.
 func (l *Listener) form(ctx context.Context, p *parcel) (bot.Form, bool) {
-	if p.kind != bySlash && p.kind != byClick && p.kind != byMention {
+	if p.kind != bySlash && p.kind != byClick && p.kind != byHome && p.kind != byMention {
 		return bot.Form{}, false
 	}
 	return l.bot.Form(ctx, "slack:"+p.user, p.text, l.incidentAt(p.arrival))

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -30,6 +32,7 @@ const (
 func (l *Listener) StartHTTP() {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel, l.done = cancel, make(chan struct{})
+	l.work.Go(func() { l.keepHomes(ctx) })
 	l.watch.connect()
 	go func() {
 		defer close(l.done)
@@ -192,4 +195,13 @@ func (r *replays) again(signature string, at time.Time) bool {
 	again := r.now[signature] || r.before[signature]
 	r.now[signature] = true
 	return again
+}
+
+// Sign makes the headers with which Slack proves that a request is its own, for
+// who asks the way that Slack does.
+func Sign(body []byte, at time.Time, secret string) http.Header {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(mac, "v0:%s:%s", stamp, body)
+	return http.Header{"X-Slack-Request-Timestamp": {stamp}, "X-Slack-Signature": {"v0=" + hex.EncodeToString(mac.Sum(nil))}, "Content-Type": {"application/json"}}
 }

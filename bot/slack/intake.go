@@ -114,6 +114,18 @@ func (l *Listener) keep(ctx context.Context, p *parcel) {
 		p.answer = l.foreign(p)
 		return
 	}
+	if p.opens {
+		l.room.homes.open(p.user, p.at)
+		return
+	}
+	if p.kind == byHome {
+		l.room.homes.pressed(p.user)
+		p.channel = l.room.Channel // where its answer is read by everybody
+	}
+	if aside(p.kind) {
+		l.overhear(ctx, p)
+		return
+	}
 	if !l.room.converses(p.channel) {
 		p.answer = l.elsewhere(ctx, p)
 		return

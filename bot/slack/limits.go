@@ -1,5 +1,11 @@
 package slack
 
+import "time"
+
+// eventPatience is for what has to be asked before an event is acknowledged,
+// which has to be within 3 s.
+const eventPatience = 2 * time.Second
+
 // What Slack takes: https://docs.slack.dev/reference/block-kit/blocks,
 // the JSDoc of @slack/types, and for all blocks together msg_blocks_too_long,
 // seen from 11,341 characters on (slackapi/bolt-js#2509). Counted in characters

@@ -14,6 +14,7 @@ import (
 
 	"irisops/bot"
 	"irisops/bot/inbox"
+	"irisops/bot/message"
 )
 
 // Conversation is the bot as the Listener needs it.
@@ -24,6 +25,8 @@ type Conversation interface {
 	Form(ctx context.Context, caller, text, incident string) (f bot.Form, ok bool)
 	// Fill writes what was filled in as a line, or says what is wrong where.
 	Fill(words string, values map[string]string) (line string, faults map[string]string)
+	// Home is somebody's page.
+	Home(ctx context.Context, caller string) []message.Message
 	// Changes says whether words change anything.
 	Changes(text string) bool
 }
@@ -63,6 +66,7 @@ func (l *Listener) Start() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel, l.done = cancel, make(chan struct{})
+	l.work.Go(func() { l.keepHomes(ctx) })
 	go func() {
 		defer close(l.done)
 		for failures := 0; ctx.Err() == nil; failures++ {

@@ -36,6 +36,10 @@ const pageWait = 5 * time.Second
 // once it stands in the on-call channel.
 func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 	p.Message.Data = nil
+	defer r.homes.changed()
+	if at, here := addressOf(p.Answers); here && at.kind == byHome && p.Private && r.homes.tell(at.user, p.Message) {
+		return nil
+	}
 	places := r.places(p)
 	if p.Parent {
 		if err := r.tellNews(ctx, p); err != nil {
@@ -67,10 +71,12 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 func (r *Room) places(p bot.Post) []outbox.Post {
 	at, here := addressOf(p.Answers)
 	want := outbox.Post{Key: p.Key, Incident: p.Incident, Parent: p.Parent, State: p.State, Pin: p.Pin, Channel: r.channelFor(p, at.channel), OnCall: p.OnCall, Message: p.Message}
-	if (at.kind == bySlash || at.kind == byForm) && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
+	if (at.kind == bySlash || at.kind == byForm || at.kind == byHome) && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
 		want.Asker = at.user
 	}
 	switch {
+	case at.kind == byReply && strings.HasPrefix(p.Key, keyReply):
+		return nil // nobody spoke to the bot
 	case p.Private && here:
 		want.Channel, want.Thread, want.User, want.Incident, want.Asker = at.channel, at.thread, at.user, "", ""
 		return []outbox.Post{want}

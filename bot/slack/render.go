@@ -20,14 +20,14 @@ type rendered struct {
 // render writes a post within all limits. What has to be cut is said to be; the
 // title and the buttons always fit.
 func render(p outbox.Post) rendered {
-	r := &renderer{left: maxAll, private: p.User != ""}
+	r := &renderer{left: maxAll, private: p.User != "", most: maxBlocks}
 	title := headline(p.Message)
 	calling := mention(p.Calls)
 	if calling != "" {
 		calling += " "
 	}
 	r.section(calling + "*" + strings.ReplaceAll(title, "*", "∗") + "*")
-	buttons, typed := buttonRows(p)
+	buttons, typed := buttonRows(p, "")
 	for _, b := range buttons {
 		r.left -= sizeOf(b)
 	}
@@ -157,6 +157,7 @@ type renderer struct {
 	spare int // blocks that have to follow
 	lost  int // parts that did not fit
 	folds int // parts that are folded away
+	most  int // blocks
 
 	private bool // one person sees it, and nobody can be shown more
 }
@@ -164,7 +165,7 @@ type renderer struct {
 // put adds a block if it fits and says whether it did.
 func (r *renderer) put(b slack.Block) bool {
 	n := sizeOf(b)
-	if n > r.left || len(r.out)+1+r.spare > maxBlocks {
+	if n > r.left || len(r.out)+1+r.spare > r.most {
 		r.lost++
 		return false
 	}
@@ -230,7 +231,7 @@ func sizeOf(b slack.Block) int {
 const mostButtons = 2 * maxButtons
 
 // buttonRows are the buttons, and in words what fits into none.
-func buttonRows(p outbox.Post) (blocks []slack.Block, typed []string) {
+func buttonRows(p outbox.Post, prefix string) (blocks []slack.Block, typed []string) {
 	primary := false
 	var row []slack.BlockElement
 	for i, b := range p.Message.Buttons {
@@ -244,19 +245,19 @@ func buttonRows(p outbox.Post) (blocks []slack.Block, typed []string) {
 			}
 			continue
 		}
-		row = append(row, button(i, b, &primary))
+		row = append(row, button(prefix, i, b, &primary))
 		if len(row) == maxButtons {
-			blocks, row = append(blocks, slack.NewActionBlock(fmt.Sprint("do", len(blocks)), row...)), nil
+			blocks, row = append(blocks, slack.NewActionBlock(fmt.Sprint(prefix, "do", len(blocks)), row...)), nil
 		}
 	}
 	if len(row) > 0 {
-		blocks = append(blocks, slack.NewActionBlock(fmt.Sprint("do", len(blocks)), row...))
+		blocks = append(blocks, slack.NewActionBlock(fmt.Sprint(prefix, "do", len(blocks)), row...))
 	}
 	return blocks, typed
 }
 
-func button(i int, b message.Button, primary *bool) *slack.ButtonBlockElement {
-	e := slack.NewButtonBlockElement(fmt.Sprint("say", i), b.Words, plainText(short(b.Label, maxLabel)))
+func button(prefix string, i int, b message.Button, primary *bool) *slack.ButtonBlockElement {
+	e := slack.NewButtonBlockElement(fmt.Sprint(prefix, "say", i), b.Words, plainText(short(b.Label, maxLabel)))
 	switch {
 	case b.Style == message.Danger:
 		e.Style = slack.StyleDanger

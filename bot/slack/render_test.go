@@ -168,11 +168,13 @@ func TestManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Manifest(table)
-	if err != nil {
-		t.Fatal(err)
+	for name, url := range map[string]string{"manifest.yaml": "", "manifest-http.yaml": "https://irisops.example.org"} {
+		got, err := Manifest(table, url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, string(got))
 	}
-	golden(t, "manifest.yaml", string(got))
 }
 
 func TestJudge(t *testing.T) {

@@ -51,6 +51,9 @@ type Options struct {
 	OnCallChannel string  // where pages go as well; "" or Channel: they are shown to the whole Channel
 	Places        []Place // channels that talk of one cluster; Channel may be among them
 
+	Reactions   map[string]string // emoji -> "ack" or "note": what they say under a message
+	KeepReplies bool              // what people write in the thread of an incident goes to its timeline
+
 	People access.Policy // who is who, and which user groups carry a role
 	Outbox Outbox
 	// Alarm is told what people have to know and Slack cannot show: that Slack
@@ -78,6 +81,7 @@ type Room struct {
 	desk   *desk
 	alarms alarms
 	groups groups
+	homes  *homes
 
 	mu    sync.Mutex
 	self  identity
@@ -127,7 +131,7 @@ func NewRoom(o Options) (*Room, error) {
 	if o.API != "" {
 		options = append(options, slack.OptionAPIURL(o.API))
 	}
-	r := &Room{Options: o, desk: newDesk()}
+	r := &Room{Options: o, desk: newDesk(), homes: newHomes()}
 	r.api = slack.New(o.BotToken, append(options, slack.OptionOnResponseHeaders(r.setClock))...)
 	r.alarms.tell = func(what string, err error) {
 		o.Log.Error(what, "err", err)

@@ -105,6 +105,7 @@ type setting struct {
 	silence  time.Duration
 	places   []slack.Place
 	http     bool
+	asides   bool
 	outbox   func(*store.DB) outboxOf
 }
 
@@ -119,6 +120,10 @@ func begin(s setting) (l *life, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	reactions := map[string]string{}
+	if s.asides {
+		reactions = map[string]string{"eyes": "ack", "memo": "note"}
+	}
 	var kept outboxOf = l.db
 	if s.outbox != nil {
 		kept = s.outbox(l.db)
@@ -126,7 +131,7 @@ func begin(s setting) (l *life, err error) {
 	l.room, err = slack.NewRoom(slack.Options{
 		BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, API: s.api,
 		Channel: ops, OnCallChannel: s.onCall, People: policy(), Outbox: kept, Alarm: l.alarms.tell, Log: s.log,
-		Silence: s.silence, Places: s.places,
+		Silence: s.silence, Places: s.places, KeepReplies: s.asides, Reactions: reactions,
 	})
 	if err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ type commands struct {
 	CheckConfig checkCommand    `cmd:"" help:"Read a config and name every fault, with file and line."`
 	BackupDB    backupCommand   `cmd:"" name:"backup-db" help:"Copy irisops's own database to a file, while irisops runs or while it does not."`
 	RestoreDB   restoreCommand  `cmd:"" name:"restore-db" help:"Put such a copy in the database's place. The one that stood there is kept."`
+	Doctor      doctorCommand   `cmd:"" help:"Look whether all that irisops needs outside itself is there: Slack's tokens, scopes, channels and connection, clusters, pagers."`
 	Manifest    manifestCommand `cmd:"" help:"Print the manifest of the Slack app, for exactly what works."`
 	Lab         labCommand      `cmd:"" help:"A small cluster of real Erlang nodes, to try things on."`
 	Version     versionCommand  `cmd:"" help:"Print the version."`

@@ -29,16 +29,10 @@ func (a *app) slackRoom(cfg config.Config, o overrides, people access.Policy, db
 	if cfg.Slack.Mode == httpMode && a.web == nil {
 		return &actions.Error{Code: "no-listener", Text: "slack: mode http needs an address where Slack's requests come in, and there is none.", Hint: "Set listen: to a free host:port, or mode: socket, for which nothing has to be reachable."}
 	}
-	var places []slack.Place
-	for _, id := range slices.Sorted(maps.Keys(cfg.Slack.Channels)) {
-		places = append(places, slack.Place{Channel: id, Cluster: cfg.Slack.Channels[id]})
-	}
-	room, err := slack.NewRoom(slack.Options{
-		BotToken: os.Getenv(botToken), AppToken: appTokenOf(cfg),
-		Team: cfg.Slack.Team, Channel: cfg.Slack.Channel, OnCallChannel: cfg.Slack.OnCallChannel, Places: places,
-		People: people, Outbox: db, Log: options.Log, API: o.slackAPI,
-		Alarm: func(what string, err error) { a.bot.Alarm(what, err) },
-	})
+	so := slackOptions(cfg)
+	so.People, so.Outbox, so.Log, so.API = people, db, options.Log, o.slackAPI
+	so.Alarm = func(what string, err error) { a.bot.Alarm(what, err) }
+	room, err := slack.NewRoom(so)
 	if err != nil {
 		return &actions.Error{Code: "slack-tokens", Text: err.Error() + ".", Hint: "Both tokens come from the app's page at Slack; the README says how to install it.", Err: err}
 	}
@@ -46,6 +40,19 @@ func (a *app) slackRoom(cfg config.Config, o overrides, people access.Policy, db
 	options.Rooms = append(options.Rooms, room)
 	options.Groups = room.Groups
 	return nil
+}
+
+// slackOptions are what the config and the environment say of Slack.
+func slackOptions(cfg config.Config) slack.Options {
+	var places []slack.Place
+	for _, id := range slices.Sorted(maps.Keys(cfg.Slack.Channels)) {
+		places = append(places, slack.Place{Channel: id, Cluster: cfg.Slack.Channels[id]})
+	}
+	return slack.Options{
+		BotToken: os.Getenv(botToken), AppToken: appTokenOf(cfg),
+		Team: cfg.Slack.Team, Channel: cfg.Slack.Channel, OnCallChannel: cfg.Slack.OnCallChannel, Places: places,
+		Reactions: cfg.Slack.Reactions, KeepReplies: cfg.Slack.KeepReplies,
+	}
 }
 
 const (
@@ -94,15 +101,17 @@ func inSlack(cfg config.Config) bool {
 	return cfg.Slack != nil && (os.Getenv(botToken) != "" || os.Getenv(appToken) != "")
 }
 
-type manifestCommand struct{}
+type manifestCommand struct {
+	URL string `name:"url" help:"For slack: {mode: http}: the address by which Slack reaches irisops, as external_url in the config. Without it the manifest is for Socket Mode."`
+}
 
 // Run prints the app manifest for Slack, from the command table.
-func (manifestCommand) Run(s streams) error {
+func (c manifestCommand) Run(s streams) error {
 	table, err := bot.TableOf(cluster.New(cluster.Spec{}, nil, nil, nil, cluster.Options{}).Actions())
 	if err != nil {
 		return err
 	}
-	manifest, err := slack.Manifest(table)
+	manifest, err := slack.Manifest(table, strings.TrimRight(c.URL, "/"))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -73,6 +74,42 @@ func TestManifest(t *testing.T) {
 	for _, part := range []string{"command: /iris", "socket_mode_enabled: true", "declare | ack", "app_mentions:read"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("missing %q in:\n%s", part, out.String())
+		}
+	}
+}
+
+// The doctor says what is well, and what to do where it is not.
+func TestDoctor(t *testing.T) {
+	l := labtest.ForTest(t, lab.Options{Edges: 1})
+	s := slacktest.New(t, "C0OPS")
+	t.Setenv("SLACK_BOT_TOKEN", slacktest.BotToken)
+	t.Setenv("SLACK_APP_TOKEN", slacktest.AppToken)
+	text, err := os.ReadFile(l.ConfigFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(l.ConfigFile(), append(text, "slack: {channel: C0OPS}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	doctor := func() string {
+		var out, errs bytes.Buffer
+		err := doctorCommand{Config: l.ConfigFile(), slackAPI: s.API()}.Run(t.Context(), streams{os.Stdin, &out, &errs})
+		return fmt.Sprint(out.String(), err)
+	}
+	got := doctor()
+	for _, part := range []string{"✓ config", "✓ Slack: bot token", "✓ Slack: scopes", "✓ Slack: channel C0OPS", "✓ Slack: clock", "✓ Slack: Socket Mode", "✓ cluster lab", "✓ pages"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("missing %q", part)
+		}
+	}
+	s.Revoke("pins:write")
+	if err := l.Kill(t.Context(), "edge1"); err != nil {
+		t.Fatal(err)
+	}
+	got = doctor()
+	for _, part := range []string{"✗ Slack: scopes", "→ Add them", "✗ cluster lab", "edge1", "→ irisops diagnose", "to mend.", "exit 1"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("missing %q in:\n%s", part, got)
 		}
 	}
 }

@@ -27,6 +27,7 @@ var methods = map[string]func(*Slack, *http.Request) answer{
 	"chat.postEphemeral":    (*Slack).postEphemeral,
 	"conversations.history": (*Slack).history,
 	"conversations.replies": (*Slack).replies,
+	"conversations.info":    (*Slack).info,
 	"usergroups.users.list": (*Slack).members,
 
 	"files.getUploadURLExternal":   (*Slack).filesGetUploadURL,
@@ -58,7 +59,13 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	refusal := s.refusal
 	s.mu.Unlock()
+	s.heads(method, w)
+	wait := s.tooFast(method, r)
 	switch {
+	case wait > 0 && f.status == 0:
+		w.Header().Set("Retry-After", retryAfter(wait))
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
 	case f.status != 0:
 		for name, value := range f.header {
 			w.Header().Set(name, value)
@@ -73,8 +80,14 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if code := s.authorized(method, r); code != "" {
-		s.wrong("%s with a wrong token: %s", method, code)
+		if !s.tolerant {
+			s.wrong("%s with a wrong token: %s", method, code)
+		}
 		write(w, no(code))
+		return
+	}
+	if lacking := s.lacks(method); lacking != nil {
+		write(w, lacking)
 		return
 	}
 	a := do(s, r)
@@ -164,6 +177,8 @@ func (s *Slack) writable(id string) string {
 		return "channel_not_found"
 	case !c.members[BotUser]:
 		return "not_in_channel"
+	case c.archived:
+		return "is_archived"
 	}
 	return ""
 }

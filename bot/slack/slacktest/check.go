@@ -142,7 +142,7 @@ func unseen(r rune) bool { return unicode.IsControl(r) && r != '\n' }
 
 // ours is the only mark-up that the bot writes itself: a mention of a person, of
 // a channel, and of everybody when it pages everybody.
-var ours = regexp.MustCompile(`<(@[A-Z0-9]+|#[A-Z0-9]+|!channel)>`)
+var ours = regexp.MustCompile(`<(@[A-Z0-9]+|#[A-Z0-9]+|!channel|!date\^[0-9]+\^[^<>|]+\|[^<>|]+)>`)
 
 var loose = regexp.MustCompile(`(?i)@(channel|here|everyone)\b`)
 

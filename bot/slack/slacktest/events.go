@@ -104,3 +104,22 @@ func (s *Slack) ExpectConnections(n int) {
 	s.t.Helper()
 	s.waitFor(fmt.Sprintf("connection number %d", n), func() bool { return s.opened >= n })
 }
+
+// React puts an emoji under a message.
+func (s *Slack) React(user string, on *Message, emoji string) *Delivery {
+	s.t.Helper()
+	s.mu.Lock()
+	// https://docs.slack.dev/reference/events/reaction_added
+	payload := s.eventOf(answer{"type": "reaction_added", "user": user, "reaction": emoji, "item_user": on.User, "event_ts": s.next(),
+		"item": answer{"type": "message", "channel": on.Channel, "ts": on.TS}})
+	s.mu.Unlock()
+	return s.acked(s.deliver("events_api", false, user, on.Channel, payload))
+}
+
+// Write writes a message that speaks to nobody, in the thread of head unless that
+// is nil.
+func (s *Slack) Write(user, channel string, head *Message, text string) *Message {
+	s.t.Helper()
+	m, _ := s.written(user, channel, head, text)
+	return m
+}

@@ -66,6 +66,13 @@ type Slack struct {
 
 	posts string // where deliveries are posted to; "": they go by Socket Mode
 
+	revoked  []string
+	spent    map[string]spent
+	limited  int
+	generous bool
+	tolerant bool
+	skew     time.Duration
+
 	slowTriggers bool
 	mute         bool // connections stay, and nothing is delivered
 	opened       int  // connections, ever
@@ -74,6 +81,7 @@ type Slack struct {
 type channel struct {
 	id       string
 	members  map[string]bool
+	archived bool
 	messages []*Message
 }
 

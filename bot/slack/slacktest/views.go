@@ -371,3 +371,51 @@ func viewShown(view map[string]any) string {
 	}
 	return title + "\n" + shown("", blocks)
 }
+
+// HomeShown is all that a person sees of their Home now.
+func (s *Slack) HomeShown(f *Form) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return viewShown(f.view)
+}
+
+// CopyHome is a Home as it is now, for somebody whose screen is old.
+func (s *Slack) CopyHome(f *Form) *Form {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := *f
+	return &c
+}
+
+// ClickHome presses a button on a person's Home that asks nothing.
+func (s *Slack) ClickHome(f *Form, label string) *Delivery {
+	s.t.Helper()
+	return s.pressHome(f, label, "")
+}
+
+// ClickHomeAndConfirm presses one and says yes to its question.
+func (s *Slack) ClickHomeAndConfirm(f *Form, label, asks string) *Delivery {
+	s.t.Helper()
+	return s.pressHome(f, label, asks)
+}
+
+func (s *Slack) pressHome(f *Form, label, asks string) *Delivery {
+	s.t.Helper()
+	blocks, _ := f.view["blocks"].([]any)
+	b := s.button(&Message{blocks: blocks}, label)
+	confirm, _ := b["confirm"].(map[string]any)
+	question, _ := confirm["text"].(map[string]any)
+	if text, _ := question["text"].(string); (confirm != nil) != (asks != "") || !strings.Contains(text, asks) {
+		s.t.Errorf("slacktest: %s asks %q, not %q", label, text, asks)
+	}
+	s.mu.Lock()
+	// https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
+	payload := answer{
+		"type": "block_actions", "team": answer{"id": teamID, "domain": "example"}, "api_app_id": appID, "token": "verification",
+		"user":      answer{"id": f.User, "username": strings.ToLower(f.User), "name": strings.ToLower(f.User), "team_id": teamID},
+		"container": answer{"type": "view", "view_id": f.id}, "trigger_id": s.newTrigger(f.User), "view": f.json(), "enterprise": nil, "is_enterprise_install": false,
+		"actions": []any{answer{"type": "button", "action_id": b["action_id"], "block_id": b["block_id"], "text": b["text"], "value": b["value"], "action_ts": s.next()}},
+	}
+	s.mu.Unlock()
+	return s.acked(s.deliver("interactive", false, f.User, "", payload))
+}

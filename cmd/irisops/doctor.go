@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"irisops/actions"
+	"irisops/bot/slack"
+	"irisops/cmd/irisops/config"
+)
+
+type doctorCommand struct {
+	Config string `required:"" help:"The config file." type:"path"`
+
+	slackAPI string // tests have their own Slack
+}
+
+// doctorPatience bounds one look at a cluster.
+const doctorPatience = 10 * time.Second
+
+// Run looks whether everything that irisops needs outside itself is there, and
+// says what to do where it is not. It changes nothing and posts nothing.
+func (c doctorCommand) Run(ctx context.Context, s streams) error {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return err
+	}
+	d := doctor{out: s.out}
+	d.say(true, "config", fmt.Sprintf("%s is good.", c.Config), "")
+	for _, w := range cfg.Warnings() {
+		d.say(false, "config", w.Error(), "")
+	}
+	d.slack(ctx, cfg, c.slackAPI)
+	if err := d.clusters(ctx, cfg); err != nil {
+		return err
+	}
+	d.pagers(ctx, cfg)
+	if d.ill > 0 {
+		fmt.Fprintf(s.out, "\n%d to mend.\n", d.ill)
+		return exit(exitRefused)
+	}
+	fmt.Fprintln(s.out, "\nAll is well.")
+	return nil
+}
+
+type doctor struct {
+	out io.Writer
+	ill int
+}
+
+func (d *doctor) say(good bool, what, seen, way string) {
+	mark := "✓"
+	if !good {
+		mark = "✗"
+		d.ill++
+	}
+	fmt.Fprintf(d.out, "%s %-20s %s\n", mark, what, seen)
+	if way != "" {
+		fmt.Fprintf(d.out, "  %-20s → %s\n", "", way)
+	}
+}
+
+func (d *doctor) slack(ctx context.Context, cfg config.Config, api string) {
+	if !inSlack(cfg) {
+		why := "slack: is not configured."
+		if cfg.Slack != nil {
+			why = "slack: is configured, and no token is in the environment."
+		}
+		d.say(cfg.Slack == nil, "Slack", why+" irisops runs without it.", "")
+		return
+	}
+	if err := slackSecrets(cfg); err != nil {
+		d.say(false, "Slack", err.Error(), "")
+		return
+	}
+	o := slackOptions(cfg)
+	o.API = api
+	found, err := slack.Examine(ctx, o)
+	if err != nil {
+		d.say(false, "Slack", err.Error(), "docs/slack.md says where the tokens come from.")
+	}
+	for _, f := range found {
+		d.say(f.Good, "Slack: "+f.What, f.Seen, f.Way)
+	}
+	if cfg.Slack.Mode == httpMode {
+		d.requests(ctx, cfg)
+	}
+}
+
+// requests asks irisops the way that Slack does, from the outside.
+func (d *doctor) requests(ctx context.Context, cfg config.Config) {
+	what := "Slack: requests"
+	if cfg.ExternalURL == "" {
+		d.say(false, what, "external_url is not set, so it is not known where Slack sends its requests.", "Set it to the address by which Slack reaches irisops.")
+		return
+	}
+	url := cfg.ExternalURL + "/slack/events"
+	body := `{"type":"url_verification","challenge":"irisops-doctor"}`
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		d.say(false, what, err.Error(), "")
+		return
+	}
+	r.Header = slack.Sign([]byte(body), time.Now(), os.Getenv(signingSecret))
+	resp, err := (&http.Client{Timeout: doctorPatience}).Do(r)
+	if err != nil {
+		d.say(false, what, fmt.Sprintf("%s does not answer: %v.", url, err), "Start irisops, and see that the address leads to its listen: address.")
+		return
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if resp.StatusCode != http.StatusOK || string(answer) != "irisops-doctor" {
+		d.say(false, what, fmt.Sprintf("%s answers %s.", url, resp.Status), "It has to lead to irisops, which has to run with the same SLACK_SIGNING_SECRET.")
+		return
+	}
+	d.say(true, what, url+" answers as Slack wants it.", "")
+}
+
+func (d *doctor) clusters(ctx context.Context, cfg config.Config) error {
+	a := &app{}
+	defer func() { a.Stop(context.WithoutCancel(ctx)) }()
+	clusters, err := a.clusters(cfg, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	for _, c := range clusters {
+		look, cancel := context.WithTimeout(ctx, doctorPatience)
+		level, line := c.Summary(look)
+		cancel()
+		way := ""
+		if level != actions.OK {
+			way = fmt.Sprintf("irisops diagnose --config FILE --cluster %s says more.", c.Name)
+		}
+		d.say(level == actions.OK, "cluster "+c.Name, line+".", way)
+	}
+	return nil
+}
+
+// pagers are the ways to a person's pocket.
+func (d *doctor) pagers(_ context.Context, cfg config.Config) {
+	if inSlack(cfg) {
+		d.say(true, "pages", "Go to the channel "+cfg.Slack.OnCallChannel+".", "")
+		return
+	}
+	d.say(false, "pages", "Are shown to irisops ctl only: nobody's phone rings.", "Configure slack:.")
+}

@@ -19,6 +19,11 @@ const attempts = 50
 // Events that are already true are left out; if all are, the error is
 // incident.ErrNothingToDo.
 func (b *Bot) amend(ctx context.Context, number uint64, now time.Time, events []incident.Event, fill func(*change.Change) error) (incident.Incident, error) {
+	return b.amendBy(ctx, number, now, func(incident.Incident) []incident.Event { return events }, fill)
+}
+
+// amendBy is amend with events that depend on the incident as it stands.
+func (b *Bot) amendBy(ctx context.Context, number uint64, now time.Time, events func(incident.Incident) []incident.Event, fill func(*change.Change) error) (incident.Incident, error) {
 	for range attempts {
 		inc, err := b.Store.Incident(number)
 		if err != nil {
@@ -27,7 +32,7 @@ func (b *Bot) amend(ctx context.Context, number uint64, now time.Time, events []
 		before := inc
 		var ch change.Change
 		moved := false
-		for _, event := range events {
+		for _, event := range events(inc) {
 			next, eff, err := incident.Apply(inc, event, now)
 			if errors.Is(err, incident.ErrNothingToDo) {
 				continue

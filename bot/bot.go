@@ -40,6 +40,7 @@ type Store interface {
 	Incident(number uint64) (incident.Incident, error)
 	OpenIncidents() ([]incident.Incident, error)
 	LastIncidents(n int) ([]incident.Incident, error)
+	IncidentsSince(since time.Time) ([]incident.Incident, error)
 	Timeline(number uint64) ([]incident.Entry, error)
 	PagesOf(incident string) ([]pager.Page, error)
 	Run(number uint64) (runbook.Run, error)

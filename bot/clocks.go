@@ -152,6 +152,8 @@ func pageButtons(p pager.Page) []message.Button {
 		return []message.Button{{Label: "Show Status", Words: "status", Style: message.Primary}}
 	case p.Incident == "":
 		return nil
+	case strings.HasPrefix(p.Step, handoffStep):
+		return []message.Button{{Label: "Accept", Words: "accept --incident " + p.Incident, Style: message.Primary}}
 	}
 	return []message.Button{
 		{Label: "Acknowledge", Words: "ack --incident " + p.Incident, Style: message.Primary},

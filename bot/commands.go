@@ -71,7 +71,6 @@ var words = []word{
 		Example: "access explain restart", Params: []actions.Param{{Name: "command", Kind: actions.Text, Doc: "a command", Example: "restart"}}}, explain},
 
 	{command.Spec{Words: "status", Class: actions.See, Group: looks, Summary: "clusters, open incidents with their clocks, who is on call", Example: "status"}, status},
-	{command.Spec{Words: "timeline", Class: actions.See, Group: looks, Summary: "what happened in an incident, in order", Example: "timeline --incident INC-1"}, timeline},
 
 	{command.Spec{Words: "declare", Class: actions.Tell, Group: incids, Summary: "open an incident: its clocks start and the first diagnosis follows",
 		Example: `declare P0 "no clients can connect"`,
@@ -82,8 +81,6 @@ var words = []word{
 			{Name: "title", Kind: actions.Text, Doc: "what is wrong, in a few words", Example: `"no clients can connect"`},
 			{Name: "symptoms", Kind: actions.Text, Flag: true, Doc: "what is seen, for the timeline", Example: `"logins time out since 10:40"`}}}, declare},
 	{command.Spec{Words: "ack", Class: actions.Tell, Group: incids, Summary: "take it; the escalation clocks run on until recovery", Example: "ack"}, ack},
-	{command.Spec{Words: "note", Class: actions.Tell, Group: incids, Summary: "add a line to the timeline", Example: "note switch in rack 4 was rebooted",
-		Params: []actions.Param{{Name: "text", Kind: actions.Text, Doc: "what to remember", Example: "switch in rack 4 was rebooted"}}}, note},
 	{command.Spec{Words: "recovered", Class: actions.Tell, Group: incids, Summary: "service is back: verified first, refused while that fails", Example: "recovered",
 		Params: []actions.Param{{Name: "force", Kind: actions.Text, Flag: true, Doc: "call it recovered although the check fails, and why", Example: `"the probe host lost its network"`}}}, recovered},
 	{command.Spec{Words: "resolve", Class: actions.Tell, Group: incids, Summary: "end it; after recovery without more words, else with a reason", Example: "resolve false alarm",

@@ -107,6 +107,7 @@ type stage struct {
 	db       *store.DB
 	bot      *bot.Bot
 	calendar bool // it has schedules
+	asked    int  // how often ask has asked
 }
 
 // schedules are one of each kind: what needs no second person, what does, what
@@ -151,7 +152,9 @@ func (s *stage) start() {
 		OnCall: oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
 		Policies: map[incident.Priority]escalation.Policy{
 			incident.P0: {Steps: append([]escalation.PolicyStep{{Role: "primary"}}, steps...)},
-			incident.P1: {Respond: 15 * time.Minute},
+			incident.P1: {Respond: 15 * time.Minute, Steps: []escalation.PolicyStep{{Overdue: true, Role: "primary", Unless: incident.UnlessAcknowledged}}},
+			incident.P2: {Respond: time.Hour, Remind: 20 * time.Minute},
+			incident.P3: {NextBusinessDay: true},
 		},
 		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary}},
 		Rooms:    []bot.Room{s.terminal},

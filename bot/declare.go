@@ -55,6 +55,10 @@ func (b *Bot) parentPost(inc incident.Incident, now time.Time) Post {
 	switch inc.State {
 	case incident.Acknowledged:
 		p.Since, p.News = inc.AckedAt, fmt.Sprintf("%s %s acknowledged by %s: %s", inc.ID(), inc.Priority, inc.AckedBy, inc.Title)
+	case incident.Mitigated:
+		p.Since, p.News = inc.MitigatedAt, fmt.Sprintf("%s %s mitigated by %s, not recovered: %s", inc.ID(), inc.Priority, inc.MitigatedBy, inc.Title)
+	case incident.Reopened:
+		p.Since, p.News = inc.Arming.At, fmt.Sprintf("%s %s reopened: %s", inc.ID(), inc.Priority, inc.Title)
 	case incident.Recovered:
 		p.Since, p.News = inc.RecoveredAt, fmt.Sprintf("%s %s recovered after %s: %s", inc.ID(), inc.Priority, spoken(inc.RecoveredAt.Sub(inc.DeclaredAt)), inc.Title)
 	case incident.Resolved:

@@ -220,31 +220,6 @@ func status(c *call) error {
 	return nil
 }
 
-func timeline(c *call) error {
-	number, err := c.incidentNumber()
-	if err != nil {
-		return err
-	}
-	inc, err := c.Store.Incident(number)
-	if err != nil {
-		return notFound(err, incident.ID(number))
-	}
-	entries, err := c.Store.Timeline(number)
-	if err != nil {
-		return err
-	}
-	var rows [][]string
-	for _, e := range entries {
-		rows = append(rows, []string{c.clock(e.At, c.now), e.By, e.Text})
-	}
-	c.replyIn(inc.ID(), message.Message{
-		Title:  fmt.Sprintf("Timeline of %s %s %s: %s", inc.ID(), inc.Priority, inc.State, inc.Title),
-		Blocks: []message.Block{{Table: &message.Table{Header: []string{"At (" + c.now.In(c.Zone).Format("MST") + ")", "By", "What"}, Rows: rows}}},
-		Data:   map[string]any{"incident": inc, "timeline": entries},
-	})
-	return nil
-}
-
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -32,22 +32,13 @@ func ack(c *call) error {
 	return nil
 }
 
-func note(c *call) error {
-	inc, err := c.tell(incident.Noted{By: c.who.ID, Kind: incident.KindNote, Text: c.args["text"]})
-	if err != nil {
-		return err
-	}
-	c.replyIn(inc.ID(), message.Message{Level: message.OK, Title: "Noted in the timeline of " + inc.ID() + "."})
-	return nil
-}
-
 func stopPaging(c *call) error {
 	inc, err := c.tell(incident.PagingStop{By: c.who.ID, Reason: c.args["reason"]})
 	if err != nil {
 		return err
 	}
 	c.told(inc, message.Message{Level: message.Warn, Title: fmt.Sprintf("Paging for %s stopped by %s: %s", inc.ID(), c.who.ID, inc.PagingStopped.Reason),
-		Blocks: []message.Block{{Text: "Nobody will be called for it any more, whatever happens. The incident stays " + string(inc.State) + "."}}})
+		Blocks: []message.Block{{Text: "Nobody will be called for it any more, unless its severity is raised, it is reopened, or somebody says `rearm`. The incident stays " + string(inc.State) + "."}}})
 	return nil
 }
 
@@ -89,7 +80,7 @@ func recovered(c *call) error {
 			c.out.fail(ExitRefused)
 			m.Level = message.Critical
 			m.Title = fmt.Sprintf("%s was called recovered at %s, and now: %s", inc.ID(), c.clock(inc.RecoveredAt, c.now), result.Headline)
-			m.Blocks = []message.Block{{Text: "No clock runs for a recovered incident. If clients are not served, open a new one: `declare P0 \"" + inc.Title + ", again\"`."}}
+			m.Blocks = []message.Block{{Text: "No clock runs for a recovered incident. If clients are not served, reopen it: `reopen --incident " + inc.ID() + "`."}}
 		}
 		c.told(inc, m)
 		return nil
@@ -120,18 +111,24 @@ func resolve(c *call) error {
 		return err
 	}
 	c.told(inc, message.Message{Level: message.OK,
-		Title:   fmt.Sprintf("%s resolved by %s, %s after it was declared.", inc.ID(), c.who.ID, spoken(inc.ResolvedAt.Sub(inc.DeclaredAt))),
-		Buttons: []message.Button{{Label: "Show Timeline", Words: "timeline --incident " + inc.ID(), Style: message.Primary}}})
+		Title: fmt.Sprintf("%s resolved by %s, %s after it was declared.", inc.ID(), c.who.ID, spoken(inc.ResolvedAt.Sub(inc.DeclaredAt))),
+		Buttons: []message.Button{{Label: "Show Timeline", Words: "timeline --incident " + inc.ID(), Style: message.Primary},
+			{Label: "Write Post-Mortem", Words: "postmortem --incident " + inc.ID()}}})
 	return nil
 }
 
 // tell applies one event to the incident that is meant.
 func (c *call) tell(event incident.Event) (incident.Incident, error) {
+	return c.tellBy(func(incident.Incident) incident.Event { return event })
+}
+
+// tellBy is tell with an event that depends on the incident as it stands.
+func (c *call) tellBy(event func(incident.Incident) incident.Event) (incident.Incident, error) {
 	number, err := c.incidentNumber()
 	if err != nil {
 		return incident.Incident{}, err
 	}
-	inc, err := c.amend(c.ctx, number, c.now, []incident.Event{event}, c.mark)
+	inc, err := c.amendBy(c.ctx, number, c.now, func(inc incident.Incident) []incident.Event { return []incident.Event{event(inc)} }, c.mark)
 	return inc, whyNot(inc, err)
 }
 
@@ -154,7 +151,13 @@ func whyNot(inc incident.Incident, err error) error {
 		return err
 	case errors.Is(err, incident.ErrOver):
 		return &actions.Error{Code: "resolved", Text: fmt.Sprintf("%s is resolved already, by %s.", inc.ID(), inc.ResolvedBy),
-			Hint: "`note --incident " + inc.ID() + " TEXT` still adds to its record; new trouble is a new `declare`."}
+			Hint: "`note --incident " + inc.ID() + " TEXT` still adds to its record; the same trouble again is `reopen --incident " + inc.ID() + "`, new trouble a new `declare`."}
+	case errors.Is(err, incident.ErrRecovered):
+		return &actions.Error{Code: "recovered", Text: fmt.Sprintf("%s is recovered already, by %s.", inc.ID(), inc.RecoveredBy),
+			Hint: "No clock runs for it. If clients are not served: `reopen --incident " + inc.ID() + "`."}
+	case errors.Is(err, incident.ErrNotRecovered):
+		return &actions.Error{Code: "not-ended", Text: fmt.Sprintf("%s is %s: it was neither called recovered nor resolved, so there is nothing to reopen.", inc.ID(), inc.State),
+			Hint: "To start its clocks again: `rearm --incident " + inc.ID() + "`."}
 	}
 	return err
 }

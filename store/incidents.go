@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -379,6 +380,31 @@ func (db *DB) LastIncidents(n int) ([]incident.Incident, error) {
 		return 1
 	})
 	return list[:min(len(list), max(n, 0))], err
+}
+
+// IncidentsSince are all that were declared at that time or later, newest first.
+func (db *DB) IncidentsSince(since time.Time) ([]incident.Incident, error) {
+	var list []incident.Incident
+	err := db.view(func(t *tx) error {
+		for _, b := range []bucket{bOpen, bResolved} {
+			err := t.walk(b, nil, func(_, body []byte) error {
+				var rec incidentRecord
+				if err := decode(b, body, &rec); err != nil {
+					return err
+				}
+				if !rec.DeclaredAt.Before(since) {
+					list = append(list, rec.incident())
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b incident.Incident) int { return cmp.Compare(b.Number, a.Number) })
+	return list, err
 }
 
 // Due are the incidents whose next deadline is at now or before, the longest due

@@ -32,12 +32,15 @@ var houses = map[string]string{
 	"bot/intake":          "pure",
 	"bot/incident":        "pure",
 	"bot/message":         "pure",
+	"bot/stats":           "pure",
 	"bot/oncall":          "pure",
 
 	"actions/cluster": "domain",
 	"actions/runbook": "domain",
 	"bot":             "domain",
+	"bot/chart":       "domain",
 	"bot/escalation":  "domain",
+	"bot/postmortem":  "domain",
 	"bot/pager":       "domain",
 	"bot/schedule":    "domain",
 

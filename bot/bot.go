@@ -20,6 +20,7 @@ import (
 	"irisops/actions"
 	"irisops/actions/runbook"
 	"irisops/bot/access"
+	"irisops/bot/audit"
 	"irisops/bot/change"
 	"irisops/bot/command"
 	"irisops/bot/escalation"
@@ -50,6 +51,11 @@ type Store interface {
 	Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error)
 	Answer(ctx context.Context, id string, at time.Time) error
 	Unanswered() ([]inbox.Delivery, error)
+
+	// Record appends to the audit; Trail visits its entries from a number on.
+	Record(ctx context.Context, entries ...audit.Entry) error
+	Trail(from uint64, visit func(audit.Entry) error) error
+	LastEntry() (e audit.Entry, ok bool, err error)
 
 	SetHalt(ctx context.Context, h *change.Halt) error
 	Halted() (*change.Halt, error)
@@ -95,6 +101,8 @@ type Options struct {
 	// Groups are the user groups that a caller is in where they talk, as far as
 	// the Policy has roles for them. Nil: nobody is in any.
 	Groups func(ctx context.Context, caller string) []string
+	Mask   Mask           // hides secrets in what people typed
+	Files  Files          // keeps exports; nil: there are none
 	Zone   *time.Location // people's hours
 	// Schedules are what is done by the calendar, and Calendar when it is not.
 	Schedules []Scheduled

@@ -74,6 +74,8 @@ type call struct {
 	args actions.Args
 	now  time.Time
 
+	intended bool // the audit knows what is about to happen
+
 	aside func(Post) // takes what is said, instead of the rooms; nil: the rooms
 }
 
@@ -105,6 +107,7 @@ func (b *Bot) Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err er
 	if d.Received.IsZero() {
 		d.Received = time.Now().UTC()
 	}
+	d = b.unsecret(d)
 	fresh, err = b.Store.Receive(ctx, d)
 	if err != nil {
 		b.log.Error("a delivery could not be kept", "delivery", d.ID, "err", err)
@@ -120,11 +123,14 @@ func (b *Bot) CarryOut(ctx context.Context, d inbox.Delivery) *Outcome {
 }
 
 func (b *Bot) carryOut(ctx context.Context, out *Outcome, d inbox.Delivery) {
+	d = b.unsecret(d)
 	c := &call{Bot: b, ctx: ctx, out: out, d: d, now: time.Now().UTC()}
-	if err := c.attempt(); err != nil {
+	err := c.attempt()
+	if err != nil {
 		out.fail(exitCode(err))
 		c.post(Post{Key: "reply/" + d.ID, Incident: d.Incident, Private: true, Message: refusal(err)})
 	}
+	c.concluded(err)
 	if err := b.Store.Answer(ctx, d.ID, nowUTC()); err != nil {
 		b.log.Error("the answer could not be recorded yet", "delivery", d.ID, "err", err)
 		b.background("answer of "+d.ID, func(ctx context.Context) {
@@ -159,20 +165,25 @@ func (c *call) attempt() (err error) {
 	}()
 	var known bool
 	c.who, known = c.Access.Identify(c.d.Caller, c.groups()...)
-	if !known {
-		return c.Access.Unknown(c.d.Caller)
-	}
 	parsed, err := c.table.Parse(c.d.Text, c.people())
+	if err == nil {
+		c.spec, c.args = parsed.Spec, parsed.Args
+	}
+	if !known {
+		return c.refuse(c.Access.Unknown(c.d.Caller))
+	}
 	if err != nil {
 		return &usageError{err}
 	}
-	c.spec, c.args = parsed.Spec, parsed.Args
 	if d := c.Access.May(c.who, c.spec.Words, accessClass(c.spec)); !d.Allowed {
-		return &actions.Error{Code: "not-allowed", Text: d.Why, Hint: "`whoami` says what you can do here."}
+		return c.refuse(&actions.Error{Code: "not-allowed", Text: d.Why, Hint: "`whoami` says what you can do here."})
 	}
 	if late := c.now.Sub(c.d.Received); c.spec.Class != actions.See && late > StaleAfter {
-		return &actions.Error{Code: "stale", Text: fmt.Sprintf("`%s` was said %s ago and reached me only now, so it was not carried out.", c.d.Text, spoken(late)),
-			Hint: "Look with `status`, and say it again if it is still wanted."}
+		return c.refuse(&actions.Error{Code: "stale", Text: fmt.Sprintf("`%s` was said %s ago and reached me only now, so it was not carried out.", c.d.Text, spoken(late)),
+			Hint: "Look with `status`, and say it again if it is still wanted."})
+	}
+	if err := c.intend(); err != nil {
+		return err
 	}
 	return c.handlers[c.spec.Words](c)
 }

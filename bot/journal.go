@@ -131,7 +131,11 @@ func progress(before, after runbook.Run) []incident.Noted {
 // one.
 func (b *Bot) commitRun(ctx context.Context, r runbook.Run, lines []incident.Noted, delivery string) (runbook.Run, error) {
 	for range attempts {
-		ch := change.Change{Run: &r, Delivery: delivery}
+		before, err := b.Store.Run(r.Number)
+		if err != nil {
+			return r, err
+		}
+		ch := change.Change{Run: &r, Delivery: delivery, Audit: b.runTrail(before, r, nowUTC())}
 		if r.Incident != "" && len(lines) > 0 {
 			number, err := numberOf(r.Incident)
 			if err != nil {
@@ -150,7 +154,7 @@ func (b *Bot) commitRun(ctx context.Context, r runbook.Run, lines []incident.Not
 			}
 			ch.Incident = &inc
 		}
-		err := b.Store.Commit(ctx, ch)
+		err = b.Store.Commit(ctx, ch)
 		if errors.Is(err, change.ErrConflict) {
 			if now, readErr := b.Store.Run(r.Number); readErr == nil && now.Version != r.Version {
 				return r, fmt.Errorf("%s was settled by someone else meanwhile: %w", r.ID(), err)

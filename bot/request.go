@@ -91,7 +91,7 @@ func (c *call) ask(run runbook.Run, inc *incident.Incident) (runbook.Run, error)
 	if inc == nil {
 		return c.Store.Request(c.ctx, func(number uint64) change.Change {
 			run.Number = number
-			return change.Change{Run: &run, Delivery: c.d.ID}
+			return change.Change{Run: &run, Delivery: c.d.ID, Audit: c.runTrail(runbook.Run{}, run, c.now)}
 		})
 	}
 	for range attempts {
@@ -107,7 +107,7 @@ func (c *call) ask(run runbook.Run, inc *incident.Incident) (runbook.Run, error)
 			if err != nil {
 				panic(err) // a note is never refused
 			}
-			return change.Change{Run: &r, Incident: &next, Entries: eff.Entries, Pages: c.callApprover(r, next), Delivery: c.d.ID}
+			return change.Change{Run: &r, Incident: &next, Entries: eff.Entries, Pages: c.callApprover(r, next), Delivery: c.d.ID, Audit: c.runTrail(runbook.Run{}, r, c.now)}
 		})
 		if errors.Is(err, change.ErrConflict) {
 			continue

@@ -20,7 +20,7 @@ const Overdue = 5 * time.Second
 // indexes. It returns a sentence for each thing that is wrong; none means that
 // all is well. It reads what is open only, in one transaction.
 func (db *DB) Audit(now time.Time) ([]string, error) {
-	a := &audit{now: now}
+	a := &auditor{now: now}
 	err := db.view(func(t *tx) error {
 		a.tx = t
 		for _, check := range []func() error{a.timers, a.dedups, a.pages, a.locks} {
@@ -33,7 +33,7 @@ func (db *DB) Audit(now time.Time) ([]string, error) {
 	return a.wrong, err
 }
 
-type audit struct {
+type auditor struct {
 	tx    *tx
 	now   time.Time
 	wrong []string
@@ -46,11 +46,11 @@ type expected struct {
 	dedup string
 }
 
-func (a *audit) say(format string, args ...any) {
+func (a *auditor) say(format string, args ...any) {
 	a.wrong = append(a.wrong, fmt.Sprintf(format, args...))
 }
 
-func (a *audit) timers() error {
+func (a *auditor) timers() error {
 	a.open = map[uint64]expected{}
 	err := a.tx.walk(bOpen, nil, func(_, body []byte) error {
 		var rec incidentRecord
@@ -102,7 +102,7 @@ func deadline(inc incident.Incident) (time.Time, string) {
 	return at, "reminder"
 }
 
-func (a *audit) dedups() error {
+func (a *auditor) dedups() error {
 	for n, want := range a.open {
 		if want.dedup == "" {
 			continue
@@ -124,7 +124,7 @@ func (a *audit) dedups() error {
 	})
 }
 
-func (a *audit) pages() error {
+func (a *auditor) pages() error {
 	err := a.tx.walk(bPending, nil, func(key, body []byte) error {
 		var rec pageRecord
 		if err := decode(bPending, body, &rec); err != nil {
@@ -169,7 +169,7 @@ func stateOr(s pager.State, ok bool) string {
 	return string(s)
 }
 
-func (a *audit) locks() error {
+func (a *auditor) locks() error {
 	for _, s := range []runbook.State{runbook.Running, runbook.Uncertain} {
 		prefix := statePrefix(s)
 		err := a.tx.walk(bRunStates, prefix, func(key, _ []byte) error {

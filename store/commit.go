@@ -94,6 +94,9 @@ func (t *tx) applyRest(c change.Change) error {
 			return err
 		}
 	}
+	if err := t.appendTrail(c.Audit); err != nil {
+		return err
+	}
 	if c.Run == nil {
 		return nil
 	}

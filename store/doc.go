@@ -52,6 +52,8 @@
 //	oncall
 //	├── overrides/  number              override record
 //	└── alerts/     alert key           alert record, firing
+//	audit
+//	└── entries/    number              entry, with the hash of the one before
 //
 // A record is JSON with a version of its own; fields are only ever added. Every
 // value starts with a checksum of its bucket, key and content (see row.go).

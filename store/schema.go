@@ -21,6 +21,7 @@ var migrations = []migration{
 	{"what is practised", createPractice},
 	{"what backups were made", createBackups},
 	{"who is on call", createOnCall},
+	{"the audit", createTrail},
 }
 
 // layout is every bucket of the newest schema.
@@ -35,6 +36,7 @@ var layout = []bucket{
 	bSchedules, bDrills,
 	bBackups,
 	bOverrides, bAlerts,
+	bTrail,
 }
 
 var keySchema = []byte("schema")

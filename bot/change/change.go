@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"irisops/actions/runbook"
+	"irisops/bot/audit"
 	"irisops/bot/incident"
 	"irisops/bot/intake"
 	"irisops/bot/pager"
@@ -22,6 +23,7 @@ type Change struct {
 	Run      *runbook.Run
 	Alerts   []intake.Alert // firing ones, as they are now; those that are over are forgotten
 	Delivery string         // the delivery that this carries out: marked so, once
+	Audit    []audit.Entry
 }
 
 // Why a change is not committed.

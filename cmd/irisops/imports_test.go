@@ -25,6 +25,7 @@ var houses = map[string]string{
 	"actions/backup":      "pure",
 	"actions/erlang/term": "pure",
 	"bot/access":          "pure",
+	"bot/audit":           "pure",
 	"bot/change":          "pure",
 	"bot/slack/outbox":    "pure",
 	"bot/command":         "pure",

@@ -85,6 +85,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	options := bot.Options{
 		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,
 		Rooms: o.rooms, Zone: cfg.Zone(), Log: log,
+		Mask: masked(secretsOf(cfg)), Files: keep.In(filepath.Join(cfg.Data, "audit")),
 	}
 	if err := a.listen(cfg, db, log); err != nil {
 		return a, err

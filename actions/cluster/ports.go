@@ -54,6 +54,19 @@ type Host interface {
 	CoreData(ctx context.Context, n Node) (CoreData, error)
 }
 
+// Folders is what is done with whole folders on the host of a node, whose paths
+// the node itself has said. Nothing here deletes or replaces anything.
+type Folders interface {
+	// Folder describes a folder that may be missing.
+	Folder(ctx context.Context, n Node, dir string) (Folder, error)
+	// Room is the file system on which a folder lies.
+	Room(ctx context.Context, n Node, dir string) (Disk, error)
+	// CopyFolder copies a folder that nobody writes to, with all that is in it.
+	// The copy has its name when it is whole and on disk; if something of that
+	// name is there already, that stays, and it is an error.
+	CopyFolder(ctx context.Context, n Node, from, to string) error
+}
+
 // Edge speaks IRIS's wire protocol to an edge's client port.
 type Edge interface {
 	// Login logs the user in and out again. CodeAuthFailed and CodeRateLimited

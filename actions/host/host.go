@@ -40,6 +40,7 @@ const (
 	CodeMakeFailed  = "make-failed"  // make ended with an error
 	CodeMakeTimeout = "make-timeout" // make was ended because its time was up
 	CodeHoldsOutput = "holds-output" // what make started still holds make's own output
+	CodeExists      = "exists"       // what would be made is there already
 	CodeFailed      = "failed"       // any other error of the operating system
 
 	// Over SSH; a host that cannot be reached is actions.CodeNotHere.

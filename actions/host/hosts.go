@@ -48,6 +48,7 @@ func (h *Hosts) Close() error {
 type machine interface {
 	cluster.Host
 	cluster.Machine
+	cluster.Folders
 }
 
 // of gives the host of that name. What Local says of a host that the config does

@@ -130,8 +130,12 @@ func (l *Lab) Nodes() []Node {
 }
 
 // Node finds a node by its short name. Nodes beyond those of Nodes that the
-// Makefile can start (edge5 in a lab with two edges) are found too.
+// Makefile can start (edge5 in a lab with two edges) are found too. The first of
+// several cores also has the name that the config gives it, core1.
 func (l *Lab) Node(short string) (Node, error) {
+	if short == firstOfSeveral && l.state.Cores > 1 {
+		short = string(Core)
+	}
 	for _, n := range l.state.possible() {
 		if n.Short == short {
 			return n, nil

@@ -103,6 +103,10 @@ type Plan struct {
 	Preview []string // exactly what will run, line by line, warnings first
 	Steps   []Step
 
+	// Answer, if set, stands in the place of a plan: what a person has to know
+	// before there can be one. It changes nothing.
+	Answer *Result
+
 	// Bound is what working the plan out has settled beside what was typed, such
 	// as the name of an export or how much was there. It is kept with the request
 	// and agreed to, and stands in Request.Args whenever the plan is worked out

@@ -36,6 +36,10 @@ func acting(action string) handler {
 		if err != nil {
 			return err
 		}
+		if plan.Answer != nil {
+			c.replyIn(req.Incident, c.withCluster(withIncident(ResultMessage(*plan.Answer), req.Incident), cluster))
+			return nil
+		}
 		maps.Copy(req.Args, plan.Bound)
 		run := runbook.Run{
 			Action: action, Args: req.Args, Cluster: cluster.Name, Incident: req.Incident, By: c.who.ID, Asked: c.now,

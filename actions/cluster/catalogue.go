@@ -31,6 +31,7 @@ func (c *Cluster) Actions() []actions.Action {
 		c.restartAction(),
 		c.recoverAction(),
 		c.meshAction(),
+		c.splitAction(),
 	}
 }
 

@@ -488,6 +488,7 @@ func TestCatalogue(t *testing.T) {
 		"presence",
 		"presence size",
 		"recover",
+		"recover split-brain",
 		"restart",
 		"start",
 		"stop",

@@ -203,10 +203,11 @@ func (s *symptoms) split() []cause {
 	cores := nodesOf(fs)
 	also := s.bad(codeSplit, checkSizes, checkGuard, checkOverload)
 	k := cause{text: "split-brain: " + listed(cores) + " run Mnesia without each other, and their data diverge",
-		of: append(keys(append(fs, also...)), s.logsOf(cores)...), next: "mnesia",
-		why: "Do not connect them by mnesia:change_config, and restart nothing: one side's rows would be lost. `mesh` does not heal it either."}
+		of: append(keys(append(fs, also...)), s.logsOf(cores)...), next: splitWords,
+		why: "Do not connect them by mnesia:change_config, and restart nothing: one side's rows would be lost. `mesh` does not heal it either. `" + splitWords + "` shows what speaks for each side."}
 	switch parted, known := s.parted(cores); {
 	case known && parted:
+		k.next = "mnesia" // nothing can be joined over a broken line
 		k.text = "network partition: " + listed(cores) + " do not reach each other, run Mnesia alone (split-brain), and their data diverge"
 		k.why = "Both sides go on and write, so that each has rows that the other lacks. Have the network mended first; Mnesia stays in two after that, and a person chooses whose rows stay."
 	case known:

@@ -33,10 +33,11 @@ type player struct {
 	ended chan struct{}
 }
 
-func newPlayer(t *testing.T, configFile string) *player {
+func newPlayer(t *testing.T, configFile string, env ...string) *player {
 	t.Helper()
 	p := &player{t: t, cmd: exec.Command(os.Args[0]), news: make(chan struct{}, 1), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), playConfig+"="+configFile, "SLACK_BOT_TOKEN="+planted)
+	p.cmd.Env = append(p.cmd.Env, env...)
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

@@ -52,7 +52,7 @@ func play(path string) error {
 		return err
 	}
 	terminal := console.NewTerminal(os.Stdout, false, console.Style{Width: 200}, time.UTC, demoPeople())
-	a, err := newApp(cfg, overrides{demo: true, rooms: []bot.Room{terminal}}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	a, err := newApp(cfg, overrides{demo: true, rooms: []bot.Room{terminal}, failpoint: killer(os.Getenv(killedAt))}, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
 	}

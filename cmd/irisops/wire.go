@@ -51,6 +51,8 @@ type overrides struct {
 	rooms    []bot.Room
 	policies map[incident.Priority]escalation.Policy
 	slackAPI string // tests have their own Slack
+
+	failpoint func(db *store.DB, name string) // tests kill the program there: store.Options.Failpoint
 }
 
 // newApp opens and joins everything. On an error nothing stays open.
@@ -62,7 +64,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 			a = nil
 		}
 	}()
-	db, err := openStore(cfg, log)
+	db, err := openStore(cfg, log, o.failpoint)
 	if err != nil {
 		return a, err
 	}
@@ -128,11 +130,20 @@ func targets(cfg config.Config, cluster string) []string {
 	return append(append(nodes, roles...), "all")
 }
 
-func openStore(cfg config.Config, log *slog.Logger) (*store.DB, error) {
+func openStore(cfg config.Config, log *slog.Logger, failpoint func(*store.DB, string)) (*store.DB, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, &actions.Error{Code: "no-data-folder", Text: fmt.Sprintf("The data folder %s cannot be made: %v.", cfg.Data, err), Hint: "Make it, owned by the user that irisops runs as, or set data: to another place.", Err: err}
 	}
-	db, err := store.Open(databaseOf(cfg), store.Options{})
+	var db *store.DB
+	var options store.Options
+	if failpoint != nil {
+		options.Failpoint = func(name string) {
+			if db != nil { // it is open
+				failpoint(db, name)
+			}
+		}
+	}
+	db, err := store.Open(databaseOf(cfg), options)
 	if err != nil {
 		return nil, err
 	}

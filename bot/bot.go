@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"irisops/actions"
+	"irisops/actions/cluster"
 	"irisops/actions/runbook"
 	"irisops/bot/access"
 	"irisops/bot/audit"
@@ -30,6 +31,7 @@ import (
 	"irisops/bot/oncall"
 	"irisops/bot/pager"
 	"irisops/bot/schedule"
+	"irisops/bot/watch"
 )
 
 // Store keeps what must survive. Every write is durable when it returns.
@@ -86,6 +88,8 @@ type Cluster struct {
 	Actions []actions.Action
 	// Summary is one line on how it does, within about a second.
 	Summary func(ctx context.Context) (actions.Level, string)
+	// Observe looks at everything once, for the watch. Nil: it is not watched.
+	Observe func(ctx context.Context) cluster.Observation
 }
 
 // Options are what a Bot is made of. Store, Access, OnCall,
@@ -107,6 +111,7 @@ type Options struct {
 	// Schedules are what is done by the calendar, and Calendar when it is not.
 	Schedules []Scheduled
 	Calendar  Calendar
+	Watch     Watch
 	Log       *slog.Logger
 }
 
@@ -120,6 +125,7 @@ type Bot struct {
 	loop     *escalation.Loop
 	drain    *pager.Drain
 	calendar *schedule.Loop
+	watchers []*watch.Watcher
 	starters starters
 	parents  sync.Mutex // one at a time brings a parent up to date
 	looks    sync.Map   // run number -> looking
@@ -155,6 +161,7 @@ func New(o Options) (*Bot, error) {
 	if err := b.makeSchedules(); err != nil {
 		return nil, err
 	}
+	b.makeWatch()
 	b.makeClocks()
 	return b, nil
 }

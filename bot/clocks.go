@@ -48,6 +48,9 @@ func (b *Bot) startClocks() {
 	b.background("expiry", b.expireRequests)
 	b.background("maintenance", b.endMaintenance)
 	b.background("schedules", b.calendar.Run)
+	for _, w := range b.watchers {
+		b.background("watch of "+w.Cluster, w.Run)
+	}
 }
 
 // kick wakes the loops after a commit that may have armed or queued something.

@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"irisops/actions"
+	"irisops/actions/cluster"
 	"irisops/bot"
 	"irisops/bot/access"
 	"irisops/bot/console"
@@ -25,6 +26,7 @@ import (
 	"irisops/bot/incident"
 	"irisops/bot/oncall"
 	"irisops/bot/schedule"
+	"irisops/bot/watch"
 	"irisops/store"
 )
 
@@ -108,6 +110,7 @@ type stage struct {
 	bot      *bot.Bot
 	calendar bool // it has schedules
 	asked    int  // how often ask has asked
+	watch    watch.Mode
 }
 
 // schedules are one of each kind: what needs no second person, what does, what
@@ -156,8 +159,9 @@ func (s *stage) start() {
 			incident.P2: {Respond: time.Hour, Remind: 20 * time.Minute},
 			incident.P3: {NextBusinessDay: true},
 		},
-		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary}},
+		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary, Observe: s.cluster.observe}},
 		Rooms:    []bot.Room{s.terminal},
+		Watch:    bot.Watch{Mode: s.watch},
 
 		Schedules: s.schedules(), Calendar: bot.Calendar{DeployLock: s.path + ".deploying"},
 	})
@@ -203,6 +207,11 @@ func (s *stage) direct(words []string) {
 	case "calendar":
 		s.calendar = true
 		s.stop()
+		s.start()
+	case "watch":
+		s.watch = watch.Mode(words[1])
+		s.stop()
+		s.terminal.Narrate("watch: {mode: " + words[1] + "}")
 		s.start()
 	case "deploy":
 		if err := os.WriteFile(s.path+".deploying", nil, 0o600); err != nil {
@@ -287,6 +296,32 @@ func (f *fakeCluster) summary(context.Context) (actions.Level, string) {
 		return actions.Critical, strings.Join(bad, ", ") + " down"
 	}
 	return actions.OK, "all 3 nodes answer"
+}
+
+// observe sees a cluster whose dead nodes have no process.
+func (f *fakeCluster) observe(context.Context) cluster.Observation {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := cluster.Observation{Cluster: "main"}
+	for _, n := range f.order {
+		s := cluster.Sight{Node: n, Role: cluster.EdgeRole, Answers: f.state[n] == "up", Process: cluster.Runs}
+		if n == "core" {
+			s.Role = cluster.CoreRole
+		}
+		switch {
+		case s.Answers:
+			o.Connected++
+			if s.Role == cluster.EdgeRole {
+				s.Login, s.Delivery = 12*time.Millisecond, time.Millisecond
+			}
+		case f.state[n] == "down":
+			s.Process, s.Why = cluster.Gone, n+" down"
+		default:
+			s.Process, s.Why = cluster.Halted, n+" hung: pid 4711 is stopped"
+		}
+		o.Nodes = append(o.Nodes, s)
+	}
+	return o
 }
 
 func (f *fakeCluster) actions() []actions.Action {

@@ -213,6 +213,7 @@ func status(c *call) error {
 	} else if halt != nil {
 		m.Blocks = append(m.Blocks, message.Block{Text: fmt.Sprintf("Halted by %s at %s: %s. No action starts until `resume-actions`.", halt.By, c.clock(halt.At, c.now), firstOf(halt.Reason, "no reason given"))})
 	}
+	c.addWatch(&m)
 	if err := c.addMaintenance(&m); err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ var houses = map[string]string{
 	"bot/postmortem":  "domain",
 	"bot/pager":       "domain",
 	"bot/schedule":    "domain",
+	"bot/watch":       "domain",
 
 	"actions/edge":        "adapter",
 	"actions/erlang":      "adapter",

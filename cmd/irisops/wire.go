@@ -22,6 +22,7 @@ import (
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
 	"irisops/bot/slack"
+	"irisops/bot/watch"
 	"irisops/bot/web"
 	"irisops/cmd/irisops/config"
 	"irisops/store"
@@ -82,12 +83,13 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	people.Demo = o.demo
 	var served []bot.Cluster
 	for _, c := range clusters {
-		served = append(served, bot.Cluster{Name: c.Name, Targets: targets(cfg, c.Name), Actions: c.Actions(), Summary: c.Summary})
+		served = append(served, bot.Cluster{Name: c.Name, Targets: targets(cfg, c.Name), Actions: c.Actions(), Summary: c.Summary, Observe: c.Observe})
 	}
 	options := bot.Options{
 		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,
 		Rooms: o.rooms, Zone: cfg.Zone(), Log: log,
 		Mask: masked(secretsOf(cfg)), Files: keep.In(filepath.Join(cfg.Data, "audit")),
+		Watch: bot.Watch{Mode: watch.Mode(cfg.Watch.Mode), Every: cfg.Watch.Every, Rules: cfg.Watch.Rules()},
 	}
 	if err := a.listen(cfg, db, log); err != nil {
 		return a, err

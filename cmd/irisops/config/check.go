@@ -38,6 +38,7 @@ func check(c *Config, f *findings, m machine) {
 	k.checkThresholds()
 	k.checkSchedules()
 	k.checkBackup()
+	k.checkWatch()
 }
 
 var (

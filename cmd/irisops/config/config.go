@@ -34,6 +34,7 @@ type Config struct {
 	Checks      Checks                       `yaml:"checks"`
 	Schedules   Schedules                    `yaml:"schedules"`
 	Backup      Backup                       `yaml:"backup"`
+	Watch       Watch                        `yaml:"watch"`
 
 	zone     *time.Location
 	warnings Faults

@@ -137,6 +137,7 @@ func TestExample(t *testing.T) {
 		Policies:    defaultPolicies(), // the example shows the defaults
 		Checks:      standard(t),
 		Schedules:   exampleSchedules(),
+		Watch:       defaultWatch,
 		Business:    Business{defaultBusiness.Days, HourOfDay(17 * time.Hour), "fr", []DayOff{{0, time.December, 24}}},
 		Backup:      Backup{Dir: "/var/backups/iris", Keep: 7, MinFree: 2 << 30},
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},

@@ -35,6 +35,7 @@ var place = map[reflect.Type]string{
 
 	reflect.TypeFor[Schedules](): "under schedules",
 	reflect.TypeFor[Schedule]():  "in a schedule",
+	reflect.TypeFor[Watch]():     "under watch",
 
 	reflect.TypeFor[Repeat]():   "under repeat",
 	reflect.TypeFor[Business](): "under business",

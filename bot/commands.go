@@ -25,7 +25,12 @@ func TableOf(list []actions.Action) (*command.Table, error) {
 func tableOf(list []actions.Action) (*command.Table, map[string]handler, error) {
 	handlers := map[string]handler{}
 	var specs []command.Spec
-	for _, w := range slices.Concat(words, incidentWords, maintenanceWords, scheduleWords, pagingWords, onCallWords, auditWords, watchWords) {
+	for _, w := range slices.Concat(
+		words, incidentWords, maintenanceWords, scheduleWords, pagingWords, onCallWords,
+		auditWords,
+		watchWords,
+		glassWords,
+	) {
 		specs = append(specs, w.Spec)
 		handlers[w.Spec.Words] = w.run
 	}

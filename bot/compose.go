@@ -295,6 +295,8 @@ func settled(a approval.Request, b *Bot, now time.Time) string {
 	switch {
 	case a.Verdict == approval.Approved && a.Needs == approval.Confirmation:
 		return fmt.Sprintf("Confirmed by %s at %s.", a.By, at)
+	case a.Verdict == approval.Approved && a.Glass:
+		return fmt.Sprintf("Asked by %s. %s broke the glass alone at %s, and everybody on call was paged: %s", a.Requester, a.By, at, sentence(a.Reason))
 	case a.Verdict == approval.Approved:
 		return fmt.Sprintf("Asked by %s, approved by %s at %s.", a.Requester, a.By, at)
 	case a.Verdict == approval.Denied && a.Reason != "":

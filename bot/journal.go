@@ -106,7 +106,10 @@ func progress(before, after runbook.Run) []incident.Noted {
 		}
 		told = append(told, incident.Noted{By: by, Kind: kind, Text: text})
 	}
-	if after.Approval.Verdict != before.Approval.Verdict {
+	switch {
+	case after.Approval.Glass && !before.Approval.Glass:
+		tell(after.Approval.By, incident.KindGlass, fmt.Sprintf("%s let run by one person alone: %s. Reason: %s", after.ID(), after.Title, after.Approval.Reason), "")
+	case after.Approval.Verdict != before.Approval.Verdict:
 		tell(after.Approval.By, incident.KindDecided, decided(after), "")
 	}
 	if before.State == runbook.Uncertain && after.State == runbook.Running {
@@ -136,6 +139,9 @@ func (b *Bot) commitRun(ctx context.Context, r runbook.Run, lines []incident.Not
 			return r, err
 		}
 		ch := change.Change{Run: &r, Delivery: delivery, Audit: b.runTrail(before, r, nowUTC())}
+		if r.Approval.Glass && !before.Approval.Glass {
+			ch.Pages = b.glassPages(r, nowUTC())
+		}
 		if r.Incident != "" && len(lines) > 0 {
 			number, err := numberOf(r.Incident)
 			if err != nil {

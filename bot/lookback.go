@@ -73,7 +73,7 @@ func (c *call) runsIn(id string, entries []incident.Entry) (runs []runbook.Run, 
 	seen := map[uint64]bool{}
 	for _, e := range entries {
 		switch e.Kind {
-		case incident.KindRequested, incident.KindDecided, incident.KindStep, incident.KindAction:
+		case incident.KindRequested, incident.KindDecided, incident.KindGlass, incident.KindStep, incident.KindAction:
 		default:
 			continue
 		}

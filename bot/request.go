@@ -54,10 +54,6 @@ func acting(action string) handler {
 		if err := c.notHalted(); err != nil {
 			return err
 		}
-		if run.Approval.Needs == approval.SecondPerson && len(c.Access.Approvers(c.who.ID)) == 0 {
-			return &actions.Error{Code: "no-approver", Text: sentence(plan.Title+" needs a second person, because "+plan.Why) + " Nobody but you has the approver role.",
-				Hint: "Give it to someone under `people` in the config."}
-		}
 		if run, err = c.ask(run, inc); err != nil {
 			return err
 		}
@@ -196,15 +192,25 @@ func (c *call) whoApproves(run runbook.Run) string {
 	for _, p := range c.Access.Approvers(run.By) {
 		who = append(who, p.ID)
 	}
-	if len(who) > 0 {
-		return fmt.Sprintf("`approve %s` by one of: %s.", run.ID(), strings.Join(who, ", "))
+	glass := ""
+	if c.voter().MayBreak(run.By) {
+		glass = fmt.Sprintf(" Is nobody there? `break-glass %s REASON` pages everybody on call.", run.ID())
 	}
-	return "Nobody but you has the approver role: see `people` in the config."
+	if len(who) > 0 {
+		return fmt.Sprintf("`approve %s` by one of: %s.", run.ID(), strings.Join(who, ", ")) + glass
+	}
+	return "Nobody but " + run.By + " has the approver role: see `people` in the config." + glass
 }
 
 // settleAndRun takes the agreement, if what would run is still what was shown,
 // and runs it.
 func (c *call) settleAndRun(run runbook.Run) error {
+	return c.settleBy(run, func(r approval.Request, digest string) (approval.Request, error) {
+		return r.Agree(c.voter(), digest, nowUTC())
+	})
+}
+
+func (c *call) settleBy(run runbook.Run, agree func(r approval.Request, digest string) (approval.Request, error)) error {
 	if run.State != runbook.Waiting {
 		return &actions.Error{Code: "settled", Text: fmt.Sprintf("%s is settled already: %s.", run.ID(), run.State)}
 	}
@@ -216,7 +222,7 @@ func (c *call) settleAndRun(run runbook.Run) error {
 		return err
 	}
 	digest := runbook.Digest(run.Cluster, run.Action, run.Args, plan)
-	settled, err := run.Approval.Agree(c.voter(), digest, nowUTC())
+	settled, err := agree(run.Approval, digest)
 	if err != nil {
 		return c.notSettled(run, err, plan)
 	}
@@ -240,6 +246,10 @@ func (c *call) goOn(run runbook.Run) error {
 	case voter.Person != run.By && !voter.Approver:
 		return &actions.Error{Code: "not-allowed", Text: fmt.Sprintf("%s goes on by %s or an approver only.", run.ID(), run.By), Hint: "`whoami` says what you can do here."}
 	}
+	return c.takeUp(run)
+}
+
+func (c *call) takeUp(run runbook.Run) error {
 	c.stopLooking(run.Number)
 	plan, err := c.planOf(run)
 	if err != nil {
@@ -328,6 +338,12 @@ func (c *call) giveUp(run runbook.Run) error {
 func (c *call) notSettled(run runbook.Run, err error, plan actions.Plan) error {
 	e := &actions.Error{Code: "not-settled", Text: fmt.Sprintf("%s: %s.", run.ID(), err), Err: err}
 	switch {
+	case errors.Is(err, approval.ErrNotGlass):
+		e.Hint = fmt.Sprintf("%s may, and an owner.", run.By)
+	case errors.Is(err, approval.ErrNoGlass):
+		e.Hint = fmt.Sprintf("%s confirms it with `confirm %s`.", run.By, run.ID())
+	case errors.Is(err, approval.ErrNoReason):
+		e.Hint = fmt.Sprintf("Say why: `break-glass %s nobody else answers, and the core eats its memory`.", run.ID())
 	case errors.Is(err, approval.ErrSelf), errors.Is(err, approval.ErrNotApprover):
 		e.Hint = c.whoApproves(run)
 	case errors.Is(err, approval.ErrNotRequester):

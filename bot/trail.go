@@ -129,6 +129,9 @@ func (b *Bot) runTrail(before, after runbook.Run, now time.Time) []audit.Entry {
 	}
 	if a := after.Approval; a.Verdict != before.Approval.Verdict && a.Verdict != approval.Waiting {
 		kind, by, text := audit.Decided, a.By, string(a.Verdict)
+		if a.Glass {
+			kind, text = audit.Glass, "let run by one person alone"
+		}
 		if a.Verdict == approval.Approved && a.Needs == approval.Confirmation {
 			text = "confirmed"
 		}
@@ -139,6 +142,9 @@ func (b *Bot) runTrail(before, after runbook.Run, now time.Time) []audit.Entry {
 			by = incident.Bot
 		}
 		tell(kind, by, text)
+	}
+	if a := after.Approval; a.Glass && !before.Approval.Glass && a.Verdict == before.Approval.Verdict {
+		tell(audit.Glass, a.By, a.Reason)
 	}
 	switch {
 	case before.State == after.State:

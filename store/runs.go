@@ -45,6 +45,7 @@ type approvalRecord struct {
 	By        string    `json:"by,omitempty"`
 	At        time.Time `json:"at,omitzero"`
 	Reason    string    `json:"reason,omitempty"`
+	Glass     bool      `json:"glass,omitempty"`
 }
 
 type stepRecord struct {
@@ -74,7 +75,7 @@ func recordRun(r runbook.Run, version uint64) runRecord {
 		Title: r.Title, Class: r.Class.String(), Why: r.Why, Targets: r.Targets, Preview: r.Preview,
 		Approval: approvalRecord{
 			Needs: string(a.Needs), Requester: a.Requester, Digest: a.Digest, Asked: utc(a.Asked),
-			Verdict: string(a.Verdict), By: a.By, At: utc(a.At), Reason: a.Reason,
+			Verdict: string(a.Verdict), By: a.By, At: utc(a.At), Reason: a.Reason, Glass: a.Glass,
 		},
 		State: string(r.State), Started: utc(r.Started), Ended: utc(r.Ended), Outcome: r.Outcome,
 	}
@@ -94,7 +95,7 @@ func (r runRecord) run() runbook.Run {
 		Title: r.Title, Class: classes[r.Class], Why: r.Why, Targets: r.Targets, Preview: r.Preview,
 		Approval: approval.Request{
 			Needs: approval.Needs(a.Needs), Requester: a.Requester, Digest: a.Digest, Asked: a.Asked,
-			Verdict: approval.Verdict(a.Verdict), By: a.By, At: a.At, Reason: a.Reason,
+			Verdict: approval.Verdict(a.Verdict), By: a.By, At: a.At, Reason: a.Reason, Glass: a.Glass,
 		},
 		State: runbook.State(r.State), Started: r.Started, Ended: r.Ended, Outcome: r.Outcome,
 	}

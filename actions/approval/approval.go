@@ -5,6 +5,7 @@ package approval
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,7 @@ type Request struct {
 	Asked     time.Time
 	Verdict   Verdict
 	By        string // who settled it
+	Glass     bool   // who settled it was alone, and broke the glass; Reason says why
 	At        time.Time
 	Reason    string
 }
@@ -47,7 +49,8 @@ type Request struct {
 type Voter struct {
 	Person   string // a person's id; never empty
 	Approver bool   // has the approver role
-	Bot      bool
+	Bot      bool   // is no person: cannot agree to anything
+	Glass    bool   // may break the glass for what others asked for
 }
 
 // Why a vote does not count.
@@ -58,6 +61,9 @@ var (
 	ErrSelf         = errors.New("the requester cannot approve: a second person has to")
 	ErrNotRequester = errors.New("only the requester confirms this")
 	ErrNotApprover  = errors.New("only an approver approves this")
+	ErrNotGlass     = errors.New("only who asked for it, or an owner, breaks the glass")
+	ErrNoGlass      = errors.New("it needs no second person, so there is no glass to break")
+	ErrNoReason     = errors.New("the glass is not broken without a reason")
 	ErrBot          = errors.New("a bot cannot agree to anything")
 )
 
@@ -105,6 +111,35 @@ func (r Request) Agree(v Voter, digest string, now time.Time) (Request, error) {
 	}
 	r.Verdict, r.By, r.At = Approved, v.Person, now
 	return r, nil
+}
+
+// BreakGlass settles it in favour without a second person, because there is none:
+// by the requester alone, or by who may do so for others. It is bound to the same
+// digest, expires with the same time and settles the request as an approval does.
+func (r Request) BreakGlass(v Voter, digest, reason string, now time.Time) (Request, error) {
+	person := v
+	person.Bot = v.Bot && !v.Glass // an account of the machine is no person, and may
+	if err := r.open(person, now); err != nil {
+		return r, err
+	}
+	switch {
+	case r.Needs == Confirmation:
+		return r, ErrNoGlass
+	case !v.MayBreak(r.Requester):
+		return r, ErrNotGlass
+	case strings.TrimSpace(reason) == "":
+		return r, ErrNoReason
+	case digest != r.Digest || digest == "":
+		return r, ErrChanged
+	}
+	r.Verdict, r.By, r.At, r.Reason, r.Glass = Approved, v.Person, now, reason, true
+	return r, nil
+}
+
+// MayBreak says whether the voter may break the glass for what that person asked
+// for.
+func (v Voter) MayBreak(requester string) bool {
+	return v.Person != "" && (v.Glass || v.Person == requester && !v.Bot)
 }
 
 // Deny settles it against. The requester may withdraw, and an approver may deny.

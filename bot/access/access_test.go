@@ -117,6 +117,7 @@ stop-paging      tell   -      yes       yes      yes      yes   -    yes    -  
 confirm          tell   -      -         yes      -        -     -    yes    -       -
 approve          tell   -      -         -        yes      -     -    -      -       -
 deny             tell   -      -         yes      yes      -     -    yes    -       -
+break-glass      tell   -      -         yes      -        yes   -    -      yes     -
 schedule@pause   tell   -      -         -        -        yes   -    yes    -       -
 schedule@resume  tell   -      -         -        -        yes   -    yes    -       -
 schedule@run     tell   -      -         -        -        yes   -    yes    -       -
@@ -190,11 +191,11 @@ func TestSentences(t *testing.T) {
 		{who("slack:U05"), "status", actions.See,
 			"`status` needs viewer; you are newcomer with no role. Who may: operator, second, owner, guest, daemon, rooty, the Slack group S0TEAM, the Slack group S0LEADS."},
 		{who("unix:root"), "restart", actions.Do,
-			"`restart` needs operator; you are the Unix account root, which is no person here. Root may look, nothing else: use your own account. Who may: operator, second, daemon, rooty."},
+			"`restart` needs operator; you are the Unix account root, which is no person here. Root may look and break glass, nothing else: use your own account. Who may: operator, second, daemon, rooty."},
 		{who("unix:deploy"), "halt", actions.Tell,
-			"`halt` needs any role; you are the Unix account deploy, which is no person here. Such an account may look, nothing else: use your own, or have `unix: deploy` added to your entry under people. Who may: operator, second, owner, guest, daemon, rooty, the Slack group S0TEAM, the Slack group S0LEADS."},
+			"`halt` needs any role; you are the Unix account deploy, which is no person here. Such an account may look and break glass, nothing else: use your own, or have `unix: deploy` added to your entry under people. Who may: operator, second, owner, guest, daemon, rooty, the Slack group S0TEAM, the Slack group S0LEADS."},
 		{who("unix:irisops"), "confirm", actions.Tell,
-			"`confirm` needs operator; you are the Unix account irisops, which is no person here. The account irisops itself runs as may look, nothing else: use your own. Who may: operator, second, daemon, rooty."},
+			"`confirm` needs operator; you are the Unix account irisops, which is no person here. The account irisops itself runs as may look and break glass, nothing else: use your own. Who may: operator, second, daemon, rooty."},
 		{who("slack:U09", "S0LEADS"), "approve", actions.Tell,
 			"`approve` needs approver; you are slack:U09 with approver. A second person has to be an entry under people: have `slack: U09` added to yours. Who may: operator, second, owner, daemon, rooty."},
 		{Person{}, "help", actions.See,
@@ -241,7 +242,7 @@ func TestExplain(t *testing.T) {
 			"`access explain COMMAND` says why for each command."},
 		{"whoami, an account", team.Whoami(account), "You are the Unix account deploy, which is no person here.\n" +
 			"You can look at everything (viewer).\n" +
-			"You can do nothing else.\n" +
+			"You can break glass, and do nothing else.\n" +
 			"`access explain COMMAND` says why for each command."},
 		{"whoami, a member", team.Whoami(Person{ID: "slack:U09", Slack: "U09", Roles: []Role{Viewer}}), "You are slack:U09 with viewer.\n" +
 			"Known as: Slack user U09.\n" +
@@ -299,7 +300,7 @@ func TestSecondPerson(t *testing.T) {
 		"approver":      {team.People[0], approval.Voter{Person: "operator", Approver: true}},
 		"not approver":  {team.People[3], approval.Voter{Person: "guest"}},
 		"group member":  {Person{ID: "slack:U09", Roles: []Role{Approver}}, approval.Voter{Person: "slack:U09"}},
-		"an account":    {account, approval.Voter{Person: "unix:deploy", Bot: true}},
+		"an account":    {account, approval.Voter{Person: "unix:deploy", Bot: true, Glass: true}},
 		"nobody at all": {Person{}, approval.Voter{}},
 	}
 	for name, v := range votes {
@@ -390,7 +391,7 @@ func TestAccountsOnlyLookAndBreakGlass(t *testing.T) {
 		}
 		allowed := team.May(person, words, class).Allowed
 		_, special := byName[words]
-		if allowed && class != actions.See && !slices.Contains([]string{"help", "whoami", "access explain"}, words) {
+		if allowed && class != actions.See && !slices.Contains([]string{"help", "whoami", "access explain", "break-glass"}, words) {
 			t.Fatalf("%s may %s (%s)", caller, words, class)
 		}
 		if !allowed && class == actions.See && !special {

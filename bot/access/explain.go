@@ -39,7 +39,7 @@ var can = map[Role]string{
 	Responder: "declare, acknowledge, note, and call an incident recovered or resolved",
 	Operator:  "act on the cluster, having seen what will run",
 	Approver:  "approve what another person asks for and could lose data or service",
-	Owner:     "answer for the service: is called last, and keeps the config",
+	Owner:     "answer for the service: is called last, and breaks the glass for others",
 }
 
 // Whoami is the answer to `whoami`. The first line says who.
@@ -62,7 +62,7 @@ func (p Policy) Whoami(person Person) string {
 	}
 	switch {
 	case person.Account():
-		lines = append(lines, "You can do nothing else.")
+		lines = append(lines, "You can break glass, and do nothing else.")
 	case person.ID != "" && !person.Listed():
 		lines = append(lines, "You do not count as a second person: only an entry under people does.")
 	case person.ID != "" && len(person.Roles) == 0:

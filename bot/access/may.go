@@ -56,9 +56,10 @@ var byName = map[string]rule{
 	"schedule resume": {any: []Role{Owner}},
 	"schedule run":    {any: []Role{Owner}, note: "It runs as the schedule itself would, and what needs a second person still does."},
 
-	"confirm": {any: []Role{Operator}, note: "Only for what you asked for yourself, or to go on with what was interrupted."},
-	"approve": {any: []Role{Approver}, listed: true, note: "Never for what you asked for yourself."},
-	"deny":    {any: []Role{Operator, Approver}, note: "An approver denies anything; an operator withdraws what they asked for."},
+	"confirm":     {any: []Role{Operator}, note: "Only for what you asked for yourself, or to go on with what was interrupted."},
+	"approve":     {any: []Role{Approver}, listed: true, note: "Never for what you asked for yourself."},
+	"break-glass": {any: []Role{Operator, Owner}, accounts: true, listed: true, note: "An operator for what they asked for themselves; an owner, and an account of this machine, for anyone. Everybody on call is paged."},
+	"deny":        {any: []Role{Operator, Approver}, note: "An approver denies anything; an operator withdraws what they asked for."},
 }
 
 // May says whether the person may use the command: its words as the command
@@ -123,11 +124,11 @@ func (r rule) needs(words string) string {
 func (p Policy) unfit(r rule, q Person) string {
 	switch {
 	case q.Account() && (q.Unix == "root" || q.Unix == "0"):
-		return " Root may look, nothing else: use your own account."
+		return " Root may look and break glass, nothing else: use your own account."
 	case q.Account() && p.reserved(q.Unix):
-		return " The account irisops itself runs as may look, nothing else: use your own."
+		return " The account irisops itself runs as may look and break glass, nothing else: use your own."
 	case q.Account():
-		return fmt.Sprintf(" Such an account may look, nothing else: use your own, or have `unix: %s` added to your entry under people.", printable(q.Unix))
+		return fmt.Sprintf(" Such an account may look and break glass, nothing else: use your own, or have `unix: %s` added to your entry under people.", printable(q.Unix))
 	case r.listed && !q.Listed() && q.hasAny(r.any):
 		return fmt.Sprintf(" A second person has to be an entry under people: have `slack: %s` added to yours.", printable(q.Slack))
 	}

@@ -147,6 +147,7 @@ func (p Policy) Voter(person Person) approval.Voter {
 		Person:   person.ID,
 		Approver: person.Listed() && person.Has(Approver),
 		Bot:      person.Account(),
+		Glass:    person.Account() || person.Listed() && person.Has(Owner),
 	}
 }
 

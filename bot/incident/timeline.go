@@ -40,10 +40,11 @@ const (
 	KindReminder   Kind = "reminder"   // nobody has said anything for long
 	KindUnanswered Kind = "unanswered" // the response time is over
 	KindDiagnosed  Kind = "diagnosed"
-	KindRequested  Kind = "requested" // someone asked for an action
-	KindDecided    Kind = "decided"   // confirmed, approved or denied
-	KindStep       Kind = "step"      // a step of an action ended
-	KindAction     Kind = "action"    // an action started or ended
+	KindRequested  Kind = "requested"   // someone asked for an action
+	KindDecided    Kind = "decided"     // confirmed, approved or denied
+	KindGlass      Kind = "break-glass" // an action was agreed to by one person alone
+	KindStep       Kind = "step"        // a step of an action ended
+	KindAction     Kind = "action"      // an action started or ended
 	KindVerified   Kind = "verified"
 	KindRecovered  Kind = "recovered"
 	KindResolved   Kind = "resolved"

@@ -105,6 +105,11 @@ func (w *writer) summary(c Case) {
 		said += fmt.Sprintf(" It is %s still.", inc.State)
 	}
 	w.line("%s", text(said))
+	for _, e := range c.Timeline {
+		if e.Kind == incident.KindGlass {
+			w.line("**The glass was broken** by %s at %s: %s", text(e.By), w.at(e.At), text(full(e.Text)))
+		}
+	}
 	for _, n := range inc.Duplicates {
 		w.line("%s was a duplicate and was merged into it.", incident.ID(n))
 	}

@@ -50,6 +50,8 @@ type Store interface {
 	Runs(states ...runbook.State) ([]runbook.Run, error)
 	LastRuns(n int) ([]runbook.Run, error)
 
+	Page(key string) (pager.Page, error)
+	Received(id string) (bool, error)
 	Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error)
 	Answer(ctx context.Context, id string, at time.Time) error
 	Unanswered() ([]inbox.Delivery, error)

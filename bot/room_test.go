@@ -36,6 +36,16 @@ func (p *posts) said(key string) bool {
 	return false
 }
 
+func (p *posts) titles() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var titles []string
+	for _, post := range p.all {
+		titles = append(titles, post.Message.Title)
+	}
+	return titles
+}
+
 // recording makes each step of the plans leave a line in a file when it is
 // performed: "Restart-edge1/0".
 func recording(plan func(context.Context, actions.Request) (actions.Plan, error), file string) func(context.Context, actions.Request) (actions.Plan, error) {

@@ -99,6 +99,15 @@ func (t *tx) markCarriedOut(id string) error {
 	return t.put(bDeliveries, []byte(id), encode(recordDelivery(d)))
 }
 
+// Received says whether a delivery with that id is known.
+func (db *DB) Received(id string) (known bool, err error) {
+	err = db.view(func(t *tx) (err error) {
+		known, err = t.has(bDeliveries, []byte(id))
+		return err
+	})
+	return known, err
+}
+
 // Receive records a delivery, not yet answered. fresh is false if its id is known
 // already; then nothing is recorded. Once it returns without an error, the
 // delivery is durable and may be acknowledged.

@@ -69,6 +69,7 @@ const (
 	unixScheme  = "unix"
 	slackScheme = "slack"
 	demoScheme  = "demo"
+	linkScheme  = "link"
 
 	scheduleScheme = "schedule"
 )

@@ -40,7 +40,8 @@ func DemoPeople() []Person {
 }
 
 // Identify says who a delivery's caller is: "unix:1000" or "unix:ops1" (the
-// peer of the socket), "slack:U01", or "demo:operator". groups are the Slack
+// peer of the socket), "slack:U01", "link:operator" (whoever has a link that was
+// made for that person), or "demo:operator". groups are the Slack
 // user groups that the caller is in. False means nobody.
 func (p Policy) Identify(caller string, groups ...string) (Person, bool) {
 	scheme, name, _ := strings.Cut(caller, ":")
@@ -55,6 +56,8 @@ func (p Policy) Identify(caller string, groups ...string) (Person, bool) {
 	case scheduleScheme:
 		_, known := p.Schedules[name]
 		return Person{ID: caller}, known
+	case linkScheme:
+		return p.Person(name)
 	case demoScheme:
 		if p.Demo {
 			return p.Person(name)

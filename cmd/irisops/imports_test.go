@@ -43,6 +43,8 @@ var houses = map[string]string{
 	"bot/escalation":  "domain",
 	"bot/postmortem":  "domain",
 	"bot/pager":       "domain",
+	"bot/pager/link":  "domain",
+	"bot/pager/post":  "domain",
 	"bot/schedule":    "domain",
 	"bot/watch":       "domain",
 
@@ -53,6 +55,9 @@ var houses = map[string]string{
 	"actions/keep":        "adapter",
 	"actions/lab":         "adapter",
 	"bot/console":         "adapter",
+	"bot/pager/mail":      "adapter",
+	"bot/pager/pagerduty": "adapter",
+	"bot/pager/webhook":   "adapter",
 	"bot/slack":           "adapter",
 	"bot/web":             "adapter",
 	"bot/web/board":       "adapter",
@@ -97,6 +102,7 @@ var onlyHere = map[string]string{
 	"go.etcd.io/bbolt":              "store",
 	"github.com/ergo-services/ergo": "actions/erlang",
 	"github.com/slack-go/slack":     "bot/slack",
+	"github.com/wneessen/go-mail":   "bot/pager/mail",
 	"golang.org/x/crypto":           "actions/host",
 	"github.com/robfig/cron":        "bot/schedule",
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"irisops/bot/console"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
+	"irisops/bot/pager/link"
 	"irisops/bot/slack"
 	"irisops/bot/watch"
 	"irisops/bot/web"
@@ -31,14 +33,16 @@ import (
 // app is irisops put together: made by newApp, then Start, then Stop. What was
 // opened is closed in the opposite order, each by its name.
 type app struct {
-	db     *store.DB
-	bot    *bot.Bot
-	slack  *slack.Room     // nil: not in Slack
-	ears   *slack.Listener // the same
-	hear   func() error    // starts them
-	server *console.Server
-	web    *web.Server // nil: no web requests are answered
-	stops  []closing
+	db      *store.DB
+	bot     *bot.Bot
+	slack   *slack.Room     // nil: not in Slack
+	ears    *slack.Listener // the same
+	hear    func() error    // starts them
+	server  *console.Server
+	web     *web.Server // nil: no web requests are answered
+	linkKey link.Key
+	trust   *x509.CertPool // whose certificates are good; nil: whose the machine trusts
+	stops   []closing
 }
 
 type closing struct {
@@ -54,11 +58,12 @@ type overrides struct {
 	slackAPI string // tests have their own Slack
 
 	failpoint func(db *store.DB, name string) // tests kill the program there: store.Options.Failpoint
+	trust     *x509.CertPool                  // and their own certificates
 }
 
 // newApp opens and joins everything. On an error nothing stays open.
 func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error) {
-	a = &app{}
+	a = &app{trust: o.trust}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Stop(context.Background()))
@@ -98,12 +103,16 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 		return a, err
 	}
 	options.Calendar = bot.Calendar{Blackout: cfg.Schedules.Blackout, DeployLock: cfg.Schedules.DeployLock}
+	if err := a.senders(cfg, &options); err != nil {
+		return a, err
+	}
 	if err := a.slackRoom(cfg, o, people, db, &options); err != nil {
 		return a, err
 	}
 	if a.bot, err = bot.New(options); err != nil {
 		return a, err
 	}
+	a.answerPages(cfg, log)
 	a.showMetrics(db, log)
 	if err := a.showBoard(cfg, clusters, db, log); err != nil {
 		return a, err

@@ -49,7 +49,7 @@ func (k *checker) warnDefault(p incident.Priority, policy Policy) {
 	var missing []string
 	for _, s := range policy.Steps {
 		for _, role := range s.Page {
-			if !k.given(join("oncall", role)) {
+			if !k.onCallRole(role) {
 				missing = append(missing, role)
 			}
 		}
@@ -92,7 +92,7 @@ func (k *checker) checkTargets(at string, p incident.Priority, s Step) {
 		one := fmt.Sprintf("%s.page[%d]", at, i)
 		switch {
 		case !k.usable(one):
-		case !k.given(join("oncall", role)):
+		case !k.onCallRole(role):
 			k.fault(one, "The step of %s at %s pages %s, and nobody is on call as that. %s", p, s.After, quote(role), k.onCallWay(role))
 		case slices.Contains(s.Page[:i], role):
 			k.fault(one, "The step of %s at %s pages %s twice. Take one out.", p, s.After, plain(role))
@@ -113,7 +113,7 @@ func (k *checker) checkRepeat(path string, r Repeat) {
 }
 
 func (k *checker) onCallWay(role string) string {
-	roles := slices.Sorted(maps.Keys(k.c.OnCallRoles))
+	roles := append(slices.Sorted(maps.Keys(k.c.OnCallRoles)), slices.Sorted(maps.Keys(k.c.Rotations))...)
 	if c := nearest(role, roles); c != "" {
 		return "Did you mean " + plain(c) + "?"
 	}

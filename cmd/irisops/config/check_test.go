@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 		{"key twice", "", "data: /elsewhere", []string{`12: "data" stands here twice, first on line 1. Keep one of them.`}},
 		{"top key unknown", "", "dat: 1\nnonsense: 2", []string{
 			`12: There is no key "dat" at the top of the file. Did you mean data?`,
-			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules, backup, watch.`}},
+			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, rotations, mail, pagerduty, webhooks, heartbeat, alerts, policies, business, clusters, hosts, checks, schedules, backup, watch.`}},
 		{"a misspelt key is not missing as well", "data:", "dta:", []string{`1: There is no key "dta" at the top of the file. Did you mean data?`}},
 		{"listen without a host is all hosts", "", "listen: :8642", nil},
 		{"a token that is none", "", "board: {token_file: /etc/irisops/id_ed25519}", []string{
@@ -84,6 +84,29 @@ func TestFaults(t *testing.T) {
 			"4: An entry of people has to be keys with values, like {key: value}; it is one value.",
 			`5: oncall: owner is held by "second", who is not under people. Write one of: operator.`,
 			`5: oncall: sre is held by "second", who is not under people. Write one of: operator.`}},
+		{"mail to another machine in the clear", "", "mail: {server: smtp.example.org:25, security: none, from: a@b.example}", []string{
+			"12: security: none would send pages and links that acknowledge them in the clear to another machine. Write starttls or tls."}},
+		{"mail without a password", "", "mail: {server: smtp.example.org:25, from: a@b.example, user: a}", []string{"12: mail needs both user and password_from, or neither."}},
+		{"a password where its place belongs", "", "mail: {server: smtp.example.org:25, from: a@b.example, user: a, password_from: planted}", []string{
+			"12: password_from has to be the absolute path of a file that holds it, or env:NAME. What stands here is neither; it is not shown, in case it is the secret itself."}},
+		{"a variable that is not set", "", "mail: {server: smtp.example.org:25, from: a@b.example, user: a, password_from: env:IRISOPS_NOT_SET}", []string{
+			"12: password_from: the environment variable IRISOPS_NOT_SET is not set."}},
+		{"no routing key", "", "pagerduty: {key_from: /etc/irisops/smtp-password}", []string{
+			"12: key_from: what stands there is no routing key of PagerDuty: an integration of the kind Events API v2 shows one, 32 letters and digits."}},
+		{"a webhook in the clear", "", "webhooks: {phone: {url: http://gateway.example.org/x}}", []string{"12: url would go in the clear to another machine. Write https."}},
+		{"a webhook to nowhere", "", "webhooks: {phone: {updates: true}}", []string{"12: webhook phone has neither url nor url_from: where it sends to. For example url: https://gateway.example.org/page"}},
+		{"a body with a wrong field", "", "webhooks: {phone: {url: https://gateway.example.org/x, body: '{{.Nonsense}}'}}", []string{
+			"12: body: the body is no template that can be used: template: body:1:2: executing \"body\" at <.Nonsense>: can't evaluate field Nons.... Its fields are {{json .Title}}, {{json .Text}}, {{.Type}}, {{json .ID}}, {{.Incident}}, {{.Priority}}, {{.Person}}, {{json .AckURL}}."}},
+		{"a contact that is none", "id: second", "id: second, contact: [slack, fax]", []string{`4: person second: there is no contact "fax". Write one of: slack, mail, pagerduty.`}},
+		{"mail without a server", "id: second", "id: second, contact: [mail]", []string{"4: person second: pages cannot be mailed, because the config has no mail: server. Add one, or take this out."}},
+		{"alerts from anybody", "", "alerts: {otherwise: P1}", []string{"12: alerts has neither bearer_from nor signature_from: without a secret anybody could open incidents. For example bearer_from: /etc/irisops/alerts"}},
+		{"alerts to nowhere", "", "listen: none\nalerts: {bearer_from: /etc/irisops/alerts-bearer}", []string{"13: alerts come by web requests, and listen: none answers none. Give it an address."}},
+		{"a priority that is none", "", "alerts: {bearer_from: /etc/irisops/alerts-bearer, priorities: {critical: P9}}", []string{`12: priorities: "P9" is no priority. Write one of: P0, P1, P2, P3, ignore.`}},
+		{"a heartbeat too often", "", "heartbeat: {url: https://hc-ping.com/x, every: 1s}", []string{"12: every: 1s is too often. Write 10s or more."}},
+		{"a rotation without a hand-over", "", "rotations: {sre: [{people: [operator, second], every: week, start: 2026-01-05}]}", []string{
+			"12: This shift has no hand_over: when the next one takes over. For example hand_over: monday 09:00, or 09:00 where it is every day"}},
+		{"a rotation of strangers", "", "rotations: {sre: [{people: [nobody-here]}]}", []string{`12: rotations: "nobody-here" is not under people. Write one of: operator, second.`}},
+		{"a rotation at no time", "", "rotations: {sre: [{people: [operator, second], every: week, hand_over: funday 09:00, start: 2026-01-05}]}", []string{`12: hand_over: "funday 09:00" is no day and time of day. For example monday 09:00`}},
 		{"nothing in groups and hosts", "", "groups: {}\nhosts: {}", nil},
 		{"id missing", "id: second, ", "mail: second, ", []string{
 			"4: This person has no id: a short name like operator, which stands in every record.",
@@ -94,7 +117,7 @@ func TestFaults(t *testing.T) {
 		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
 		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
-		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, policies, business, clusters, hosts, checks, schedules, backup, watch.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, rotations, mail, pagerduty, webhooks, heartbeat, alerts, policies, business, clusters, hosts, checks, schedules, backup, watch.`}},
 		{"schedules", "", "schedules: {backup: {cron: \"@every 1h\"}, drill: {cron: off}, health: {cron: \"0 8 * * MON-FRI\"}}", nil},
 		{"schedules that never come", "", "schedules:\n  backup: {cron: 0 0 30 2 *}\n  drill: {week: 1}\n  health: {cron: \"@daily\", week: 6}\n  tidy: {cron: soon}", []string{
 			`13: cron: "0 0 30 2 *" never comes.`,

@@ -27,6 +27,12 @@ type Config struct {
 	People      []Person                     `yaml:"people"`
 	Groups      map[access.Role]string       `yaml:"groups"` // Slack user group of a role
 	OnCallRoles map[string]string            `yaml:"oncall"` // role -> person
+	Rotations   map[string][]Shift           `yaml:"rotations"`
+	Mail        *Mail                        `yaml:"mail"`      // nil: no page is mailed
+	PagerDuty   *PagerDuty                   `yaml:"pagerduty"` // nil: not used
+	Webhooks    map[string]Webhook           `yaml:"webhooks"`
+	Heartbeat   *Heartbeat                   `yaml:"heartbeat"` // nil: nobody outside watches
+	Alerts      *Alerts                      `yaml:"alerts"`    // nil: none are taken
 	Policies    map[incident.Priority]Policy `yaml:"policies"`
 	Business    Business                     `yaml:"business"`
 	Clusters    []Cluster                    `yaml:"clusters"`
@@ -66,6 +72,11 @@ type Person struct {
 	Unix  string        `yaml:"unix"`  // account, by name or number
 	Mail  string        `yaml:"mail"`
 	Roles []access.Role `yaml:"roles"`
+
+	Contact          []string `yaml:"contact"` // how they are paged, in order: slack, mail, pagerduty, a webhook
+	PagerDutyKeyFrom From     `yaml:"pagerduty_key_from"`
+	PagerDutyUser    string   `yaml:"pagerduty_user"` // their id there, "PXPGF42"
+	PagerDutyKey     Secret   `yaml:"-"`
 
 	UID string `yaml:"-"` // the number of the Unix account; "" if this machine does not know it
 }

@@ -29,6 +29,13 @@ const cookie = "planted-cookie-8d1f"
 // boardToken is what the file that the example names for the board holds.
 const boardToken = "planted-board-token-77c0"
 
+// pagingSecrets are what the files that the example names for paging hold.
+var pagingSecrets = map[string]string{
+	"pagerduty-operator": "0123456789abcdef0123456789abcdef", "pagerduty": "abcdef0123456789abcdef0123456789", "pagerduty-webhook": "planted-hook-secret",
+	"smtp-password": "planted-smtp-password", "phone-url": "https://gateway.example.org/planted-path", "phone-key": "planted-phone-key",
+	"phone-authorization": "GenieKey planted", "heartbeat-url": "https://hc-ping.com/planted-uuid", "alerts-bearer": "planted-bearer", "alerts-key": "planted-alerts-key",
+}
+
 // theMachine has the accounts and the group of the example, root, and itself.
 var theMachine = machine{
 	self: "998",
@@ -57,6 +64,9 @@ func newFiles(t testing.TB) files {
 	f.write(t, "known_hosts", "h2.example.org ssh-ed25519 AAAA\n", 0o644)
 	f.write(t, "id_ed25519", "key\n", 0o600)
 	f.write(t, "board-token", boardToken+"\n", 0o600)
+	for name, text := range pagingSecrets {
+		f.write(t, name, text+"\n", 0o600)
+	}
 	if err := os.Mkdir(filepath.Join(f.dir, "iris"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -122,18 +132,35 @@ func TestExample(t *testing.T) {
 	if w := c.Warnings(); len(w) > 0 {
 		t.Errorf("the example has warnings:\n%v", w)
 	}
+	from := func(name string) From { return From(f.dir + "/" + name) }
+	held := func(name string) Secret { return NewSecret(pagingSecrets[name]) }
 	want := Config{
+		Rotations: map[string][]Shift{"helpdesk": {
+			{People: []string{"second", "operator"}, Every: "week", HandOver: "monday 08:00", Start: "2026-01-05", Days: []string{"mon", "tue", "wed", "thu", "fri"}, Hours: "08:00-20:00"}}},
+		Mail: &Mail{Server: "smtp.example.org:587", Security: "starttls", From: "irisops@example.org", User: "irisops", Team: "iris-team@example.org",
+			PasswordFrom: from("smtp-password"), Password: held("smtp-password")},
+		PagerDuty: &PagerDuty{URL: "https://events.eu.pagerduty.com/v2/enqueue", DefaultKeyFrom: from("pagerduty"), DefaultKey: held("pagerduty"),
+			WebhookFrom: from("pagerduty-webhook"), WebhookSecret: held("pagerduty-webhook")},
+		Webhooks: map[string]Webhook{
+			"phone": {URLFrom: from("phone-url"), Address: held("phone-url"), SignatureFrom: from("phone-key"), Signature: held("phone-key"),
+				AuthorizationFrom: from("phone-authorization"), Authorization: held("phone-authorization"), Updates: true},
+			"ntfy": {URL: "https://ntfy.example.org", Address: NewSecret("https://ntfy.example.org"),
+				Body: `{"topic": "iris", "title": {{json .Title}}, "message": {{json .Text}}, "priority": 5, "click": {{json .AckURL}}}`}},
+		Heartbeat: &Heartbeat{URLFrom: from("heartbeat-url"), Address: held("heartbeat-url"), Every: time.Minute},
+		Alerts: &Alerts{BearerFrom: from("alerts-bearer"), Bearer: held("alerts-bearer"), SignatureFrom: from("alerts-key"), Signature: held("alerts-key"),
+			Label: "severity", Priorities: defaultPriorities(), Otherwise: "P2"},
 		Data: "/var/lib/irisops", Listen: "127.0.0.1:8642", ExternalURL: "https://irisops.example.org",
 		Board:  Board{f.dir + "/board-token", false, NewSecret(boardToken)},
 		Socket: Socket{"/run/irisops.sock", "irisops"}, TimeZone: "Europe/Paris",
 		Slack: &Slack{Mode: "socket", Channel: "C0OPS", OnCallChannel: "C0ONCALL", Team: "T0TEAM", Channels: map[string]string{"C0OPS": "main"}, Reactions: map[string]string{"eyes": "ack", "memo": "note"}},
 		People: []Person{
-			{"operator", "U01", "ops1", "ops1@example.org", []access.Role{"operator", "approver"}, "1001"},
-			{"second", "U03", "ops2", "ops2@example.org", []access.Role{"operator", "approver"}, "1002"},
-			{"owner", "U02", "", "owner@example.org", []access.Role{"approver", "owner"}, ""},
+			{ID: "operator", Slack: "U01", Unix: "ops1", Mail: "ops1@example.org", Roles: []access.Role{"operator", "approver"}, UID: "1001",
+				Contact: []string{"slack", "pagerduty", "phone", "mail"}, PagerDutyUser: "PXPGF42", PagerDutyKeyFrom: from("pagerduty-operator"), PagerDutyKey: held("pagerduty-operator")},
+			{ID: "second", Slack: "U03", Unix: "ops2", Mail: "ops2@example.org", Roles: []access.Role{"operator", "approver"}, UID: "1002"},
+			{ID: "owner", Slack: "U02", Unix: "", Mail: "owner@example.org", Roles: []access.Role{"approver", "owner"}, UID: ""},
 		},
 		Groups:      map[access.Role]string{"responder": "S0TEAM"},
-		OnCallRoles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"},
+		OnCallRoles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner", "helpdesk": "owner"},
 		Policies:    defaultPolicies(), // the example shows the defaults
 		Checks:      standard(t),
 		Schedules:   exampleSchedules(),
@@ -150,7 +177,7 @@ func TestExample(t *testing.T) {
 	want.Policies["P2"] = Policy{Respond: Respond{Within: time.Hour}, Steps: []Step{
 		{After{Overdue: true}, Targets{"primary"}, Unless(incident.UnlessAcknowledged), Repeat{time.Hour, 2}}}}
 	options := cmp.Options{cmp.Comparer(func(a, b Secret) bool { return a.Reveal() == b.Reveal() }), cmp.FilterPath(func(p cmp.Path) bool {
-		return p.Last().String() == ".zone" || p.Last().String() == ".warnings" || p.Last().String() == ".listens"
+		return p.Last().String() == ".zone" || p.Last().String() == ".warnings" || p.Last().String() == ".listens" || p.Last().String() == ".shift"
 	}, cmp.Ignore())}
 	if diff := cmp.Diff(want, c, options); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -37,6 +37,13 @@ var place = map[reflect.Type]string{
 	reflect.TypeFor[Schedule]():  "in a schedule",
 	reflect.TypeFor[Watch]():     "under watch",
 
+	reflect.TypeFor[Mail]():      "under mail",
+	reflect.TypeFor[PagerDuty](): "under pagerduty",
+	reflect.TypeFor[Webhook]():   "in a webhook",
+	reflect.TypeFor[Heartbeat](): "under heartbeat",
+	reflect.TypeFor[Alerts]():    "under alerts",
+	reflect.TypeFor[Shift]():     "in a shift",
+
 	reflect.TypeFor[Repeat]():   "under repeat",
 	reflect.TypeFor[Business](): "under business",
 }

@@ -11,6 +11,7 @@ import (
 	"irisops/actions/cluster"
 	"irisops/bot/access"
 	"irisops/bot/oncall"
+	"irisops/bot/pager/webhook"
 )
 
 // Access is who there is and what they may. The account that this process runs
@@ -37,9 +38,53 @@ func (p Person) access() access.Person {
 	return access.Person{ID: p.ID, Roles: slices.Clone(p.Roles), Slack: p.Slack, Unix: p.Unix, UID: p.UID, Mail: p.Mail}
 }
 
-// OnCall is who is on call. Everyone is reached in the conversation.
+// OnCall is who is on call, and how they are reached.
 func (c Config) OnCall() oncall.Roster {
-	return oncall.Roster{Roles: maps.Clone(c.OnCallRoles)}
+	r := oncall.Roster{Roles: maps.Clone(c.OnCallRoles), Zone: c.Zone(), Contacts: c.contacts()}
+	for role, shifts := range c.Rotations {
+		if r.Shifts == nil {
+			r.Shifts = map[string][]oncall.Shift{}
+		}
+		for _, s := range shifts {
+			r.Shifts[role] = append(r.Shifts[role], s.shift)
+		}
+	}
+	return r
+}
+
+// contacts are the channels of each person, in order. Who names none is paged in
+// the conversation, then by mail and by PagerDuty, as far as that is possible.
+func (c Config) contacts() map[string][]string {
+	contacts := map[string][]string{}
+	for _, p := range c.People {
+		names := p.Contact
+		if len(names) == 0 {
+			names = []string{bySlack}
+			if c.Mail != nil && p.Mail != "" {
+				names = append(names, byMail)
+			}
+			if p.PagerDutyKeyFrom != "" {
+				names = append(names, byPagerDuty)
+			}
+		}
+		for _, n := range names {
+			contacts[p.ID] = append(contacts[p.ID], channelOf(n))
+		}
+	}
+	if c.Mail != nil && c.Mail.Team != "" {
+		contacts[""] = []string{oncall.Conversation, byMail}
+	}
+	return contacts
+}
+
+func channelOf(contact string) string {
+	switch contact {
+	case bySlack:
+		return oncall.Conversation
+	case byMail, byPagerDuty:
+		return contact
+	}
+	return webhook.Channel(contact)
 }
 
 // Zone is the zone of people's hours.

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+
+	"irisops/bot"
+	"irisops/bot/pager"
+	"irisops/bot/pager/link"
+	"irisops/bot/pager/mail"
+	"irisops/bot/pager/pagerduty"
+	"irisops/bot/pager/webhook"
+	"irisops/cmd/irisops/config"
+)
+
+// linkKey is the file in the data folder that signs the links of pages.
+const linkKey = "link.key"
+
+// senders are the ways to page people beside the conversation, as the config has
+// them. Their links lead to this irisops's listener, if it has one.
+func (a *app) senders(cfg config.Config, options *bot.Options) error {
+	if cfg.Mail == nil && cfg.PagerDuty == nil && len(cfg.Webhooks) == 0 {
+		return nil
+	}
+	key, err := link.Load(filepath.Join(cfg.Data, linkKey))
+	if err != nil {
+		return err
+	}
+	a.linkKey = key
+	address := func(p pager.Page) string {
+		if a.web == nil || !bot.Linkable(p) {
+			return ""
+		}
+		return a.web.URL() + link.Path + key.Token(p)
+	}
+	if m := cfg.Mail; m != nil {
+		mails := map[string]string{"": m.Team}
+		for _, p := range cfg.People {
+			mails[p.ID] = p.Mail
+		}
+		s, err := mail.New(mail.Options{Server: m.Server, Security: mail.Security(m.Security), User: m.User, Password: m.Password.Reveal(), From: m.From,
+			Address: func(person string) string { return mails[person] }, Link: address, Roots: a.trust})
+		if err != nil {
+			return err
+		}
+		options.Senders = append(options.Senders, s)
+	}
+	if d := cfg.PagerDuty; d != nil {
+		keys := map[string]string{}
+		for _, p := range cfg.People {
+			keys[p.ID] = p.PagerDutyKey.Reveal()
+		}
+		options.Senders = append(options.Senders, pagerduty.New(pagerduty.Options{URL: d.URL, Link: address, Source: "irisops",
+			Key: func(person string) string {
+				if k := keys[person]; k != "" {
+					return k
+				}
+				return d.DefaultKey.Reveal()
+			}}))
+	}
+	for name, w := range cfg.Webhooks {
+		s, err := webhook.New(webhook.Options{Name: name, URL: w.Address.Reveal(), Secret: w.Signature.Reveal(), Authorization: w.Authorization.Reveal(),
+			Body: w.Body, Updates: w.Updates, Link: address})
+		if err != nil {
+			return err
+		}
+		options.Senders = append(options.Senders, s)
+	}
+	return nil
+}
+
+// answerPages joins what pages lead back by: links, and PagerDuty's webhooks.
+func (a *app) answerPages(cfg config.Config, log *slog.Logger) {
+	if a.web == nil {
+		return
+	}
+	if a.linkKey != nil {
+		h := &link.Handler{Key: a.linkKey, Desk: a.bot, Log: log}
+		for pattern, route := range h.Routes() {
+			a.web.Handle(pattern, route)
+		}
+	}
+	if d := cfg.PagerDuty; d != nil && d.WebhookSecret.Reveal() != "" {
+		users := map[string]string{}
+		for _, p := range cfg.People {
+			if p.PagerDutyUser != "" {
+				users[p.PagerDutyUser] = p.ID
+			}
+		}
+		a.web.Handle("POST /pagerduty", &pagerduty.Hook{Secret: d.WebhookSecret.Reveal(), Log: log, Take: func(ctx context.Context, ack pagerduty.Acknowledgement) error {
+			if ack.User == "" { // an integration: our own word for it, which comes back
+				return nil
+			}
+			return a.bot.AcknowledgedThere(ctx, "pagerduty", ack.Event, ack.DedupKey, users[ack.User])
+		}})
+	}
+}

@@ -39,6 +39,11 @@ const (
 var crashScript = []string{
 	`operator: declare P0 "no clients can connect"`,
 	`operator: ack`,
+	`operator: severity P1`,
+	`operator: severity P0`,
+	`operator: handoff @second`,
+	`second: accept`,
+	`second: role commander @owner`,
 	`operator: restart edge1`,
 	`operator: confirm`,
 	`operator: confirm REQ-1`,
@@ -46,8 +51,12 @@ var crashScript = []string{
 	`operator: resume-actions`,
 	`operator: stop core`,
 	`second: approve REQ-2`,
+	`operator: mitigated all users are on edge2`,
 	`operator: recovered --force "core is stopped on purpose"`,
-	`operator: resolve`,
+	`operator: reopen --incident INC-1`,
+	`operator: declare P1 "clients time out"`,
+	`operator: merge INC-1 --incident INC-2`,
+	`operator: resolve power supply replaced`,
 }
 
 func TestMain(m *testing.M) {
@@ -113,9 +122,10 @@ func crashBot(db *store.DB, dir string) (*bot.Bot, *posts, error) {
 	}
 	b, err := bot.New(bot.Options{
 		Store: db, Rooms: []bot.Room{room},
-		Access:   access.Policy{People: access.DemoPeople(), Demo: true},
-		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
-		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: []escalation.PolicyStep{{Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}}}},
+		Access: access.Policy{People: access.DemoPeople(), Demo: true},
+		OnCall: oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
+		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: []escalation.PolicyStep{{Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}}},
+			incident.P1: {Respond: 15 * time.Minute, Steps: []escalation.PolicyStep{{After: time.Hour, Role: "owner"}}}},
 		Clusters: []bot.Cluster{{Name: "main", Actions: list, Summary: cluster.summary}},
 	})
 	return b, room, err
@@ -192,11 +202,15 @@ func afterwards(t *testing.T, dir string, answered int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(incidents) > 1 || answered > 0 && len(incidents) != 1 {
+	if len(incidents) > 2 || answered > 0 && len(incidents) < 1 || answered > len(crashScript)-3 && len(incidents) != 2 {
 		t.Fatalf("%d answers and %d incidents", answered, len(incidents))
 	}
-	if len(incidents) == 1 {
-		checkIncident(t, db, incidents[0], answered)
+	for _, inc := range incidents {
+		if inc.Number == 1 {
+			checkIncident(t, db, inc, answered)
+		} else {
+			checkMerged(t, incidents[1], inc, answered)
+		}
 	}
 	checkRuns(t, db, dir, room)
 	if problems, err := db.Audit(time.Now()); err != nil || len(problems) > 0 {
@@ -209,7 +223,7 @@ func afterwards(t *testing.T, dir string, answered int) {
 
 func checkIncident(t *testing.T, db *store.DB, inc incident.Incident, answered int) {
 	t.Helper()
-	if answered > 1 && inc.AckedBy != "operator" {
+	if answered > 1 && inc.AnsweredAt.IsZero() {
 		t.Error("the acknowledgement was answered and is lost")
 	}
 	if answered == len(crashScript) && inc.State != incident.Resolved {
@@ -240,7 +254,10 @@ func checkIncident(t *testing.T, db *store.DB, inc incident.Incident, answered i
 	}
 	first := 0
 	for _, p := range pages {
-		if p.Role == "primary" {
+		if p.State != pager.Delivered {
+			t.Errorf("the page %s is %s", p.Key(), p.State)
+		}
+		if p.Step == "P0/0m" {
 			first++
 			if p.State != pager.Delivered {
 				t.Errorf("the first page is %s", p.State)
@@ -249,6 +266,19 @@ func checkIncident(t *testing.T, db *store.DB, inc incident.Incident, answered i
 	}
 	if first != 1 {
 		t.Errorf("%d first pages", first)
+	}
+}
+
+// checkMerged: of two incidents that are merged in one transaction both know it,
+// or none does.
+func checkMerged(t *testing.T, host, duplicate incident.Incident, answered int) {
+	t.Helper()
+	merged := answered > len(crashScript)-2
+	if gone, taken := duplicate.MergedInto == 1, len(host.Duplicates) == 1; gone != taken || merged && !gone {
+		t.Errorf("INC-2 was merged: %v; INC-1 has taken it in: %v; answered: %v", gone, taken, merged)
+	}
+	if duplicate.MergedInto != 0 && !duplicate.Over() {
+		t.Errorf("it was merged, and is %s", duplicate.State)
 	}
 }
 

@@ -199,7 +199,11 @@ func status(c *call) error {
 	m.Blocks = append(m.Blocks, message.Block{Table: &message.Table{Header: []string{"Cluster", "State", ""}, Rows: clusters}})
 	if len(open) > 0 {
 		var rows [][]string
-		for _, inc := range open {
+		for i, inc := range open {
+			if i == listing {
+				m.Title = fmt.Sprintf("%s open, of which these are the first %d; `incidents --open` has the newest.", plural(len(open), "incident"), listing)
+				break
+			}
 			rows = append(rows, []string{inc.ID(), string(inc.Priority), string(inc.State), spoken(c.now.Sub(inc.DeclaredAt)), inc.Title, c.nextPage(inc, c.now)})
 		}
 		m.Blocks = append(m.Blocks, message.Block{Table: &message.Table{Header: []string{"Incident", "", "State", "Age", "Title", "Next page"}, Rows: rows}})

@@ -138,8 +138,10 @@ func export(c *call) error {
 	return nil
 }
 
-// listed is how many incidents are listed if nothing is said.
-const listed = 20
+const (
+	listed  = 20  // incidents, if nothing is said
+	listing = 200 // and at most
+)
 
 func incidents(c *call) error {
 	var list []incident.Incident
@@ -163,7 +165,12 @@ func incidents(c *call) error {
 	if err != nil {
 		return err
 	}
-	m := message.Message{Title: fmt.Sprintf("%s: %d.", what, len(list)), Data: list}
+	m := message.Message{Title: fmt.Sprintf("%s: %d.", what, len(list))}
+	if len(list) > listing {
+		list = list[:listing]
+		m.Title += fmt.Sprintf(" These are the newest %d.", listing)
+	}
+	m.Data = list
 	if len(list) == 0 {
 		m.Title = what + ": none."
 	}

@@ -62,6 +62,11 @@ type Param struct {
 	Choices  []string
 	Flag     bool
 	Optional bool // flags are always optional
+
+	// Own: with this flag of a Look the answer is for the eyes of the caller alone.
+	// It goes over their own connection, and to nobody else; who asked is recorded
+	// before it is looked up.
+	Own bool
 }
 
 // Args are the parsed parameters by name, each in its kind's canonical form. A

@@ -28,6 +28,9 @@ func looking(action string) handler {
 		if action == "verify" && inc != nil {
 			return c.verifyIn(cluster, *inc)
 		}
+		if flag := ownFlag(a, c.args); flag != "" {
+			return c.ownLook(cluster, inc, a, flag)
+		}
 		result, err := a.Look(c.ctx, c.request(inc))
 		if err != nil {
 			return err

@@ -29,17 +29,43 @@ type Post struct {
 	Pin      bool            `json:"-"`                  // it is to be found at once
 	Answers  string          `json:"answers,omitempty"`  // the delivery that it answers
 	Private  bool            `json:"private,omitempty"`  // for that delivery's caller only
+	Own      bool            `json:"own,omitempty"`      // for the eyes of that delivery's caller alone: in an OwnRoom of theirs only
 	Replay   bool            `json:"-"`                  // shown once more after a restart although it is over
 	OnCall   bool            `json:"on_call,omitempty"`  // a page: also to the on-call channel, mentioning Person
 	Person   string          `json:"person,omitempty"`   // who is called
 	Message  message.Message `json:"message"`
 }
 
+// OwnRoom is a room that may be somebody's alone: what is shown there nobody else
+// reads, and nothing keeps.
+type OwnRoom interface {
+	Room
+	// Of says whether only the caller of that delivery reads here.
+	Of(delivery string) bool
+}
+
+// ownRoom is the room that only the delivery's caller reads.
+func (b *Bot) ownRoom(delivery string) (OwnRoom, bool) {
+	for _, r := range b.rooms() {
+		if own, ok := r.(OwnRoom); ok && own.Of(delivery) {
+			return own, true
+		}
+	}
+	return nil, false
+}
+
 // publish shows a post in every room, also while the bot is stopping: what was
 // done has to be told.
 func (b *Bot) publish(ctx context.Context, p Post) {
 	ctx = context.WithoutCancel(ctx)
-	for _, r := range b.rooms() {
+	rooms := b.rooms()
+	if p.Own {
+		rooms = nil
+		if own, ok := b.ownRoom(p.Answers); ok {
+			rooms = []Room{own}
+		}
+	}
+	for _, r := range rooms {
 		if err := r.Publish(ctx, p); err != nil {
 			b.log.Error("a room did not take a post", "key", p.Key, "err", err)
 		}

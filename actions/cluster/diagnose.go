@@ -126,6 +126,7 @@ func (c *Cluster) conclude(nodes []Node, findings []Finding) (actions.Result, []
 				f.Next = conditions[i].next
 			}
 		}
+		offer(conditions[i], findings, len(nodes) == 1)
 	}
 	causes := c.explain(conditions, findings)
 	line := verdict(conditions, causes, findings, len(nodes) == len(c.Nodes))
@@ -148,7 +149,7 @@ func (c *Cluster) conclude(nodes []Node, findings []Finding) (actions.Result, []
 	if cites := cited(conditions, causes, len(nodes) == len(c.Nodes)); len(cites) > 0 {
 		r.Sections = append(r.Sections, actions.Section{Title: "In the runbooks", Lines: cites})
 	}
-	r.Next = c.nextOf(conditions, causes)
+	r.Next = c.nextOf(conditions, causes, findings)
 	return r, conditions
 }
 
@@ -227,11 +228,42 @@ func cited(conditions []condition, causes []cause, whole bool) []string {
 	return lines
 }
 
-// nextOf are the commands worth typing, at most four.
-func (c *Cluster) nextOf(conditions []condition, causes []cause) []actions.Next {
+// offer gives every finding about the node that is worth a look, and has no words
+// of its own, something to look with: the node from closer by, or its log where
+// that was done or the node does not answer.
+func offer(k condition, findings []Finding, close bool) {
+	words := "diagnose node " + k.node.Short
+	switch {
+	case k.kind == noEPMD: // it runs, and may serve
+		words = "verify"
+	case close || !k.answers:
+		words = "logs " + k.node.Short
+	}
+	for i, f := range findings {
+		switch {
+		case f.Node != k.node.Short || f.Next != "" || f.follows:
+		case f.Result == actions.Critical, f.Result == actions.Warn, f.Result == actions.Unknown:
+			findings[i] = f.next(words)
+		}
+	}
+}
+
+// mostNext is how many commands an answer offers; the rest stand beside the
+// findings.
+const mostNext = 12
+
+// nextOf are the commands worth typing: first those that mend, then those that
+// look closer, by the severity of what they look at.
+func (c *Cluster) nextOf(conditions []condition, causes []cause, findings []Finding) []actions.Next {
 	var next []actions.Next
+	covered := map[string]bool{} // by a command for several nodes
+	cover := func(nodes []Node) {
+		for _, n := range nodes {
+			covered["start "+n.Short], covered["restart "+n.Short], covered["logs "+n.Short] = true, true, true
+		}
+	}
 	add := func(words string) {
-		if words == "" || slices.ContainsFunc(next, func(n actions.Next) bool { return n.Words == words }) {
+		if words == "" || covered[words] || slices.ContainsFunc(next, func(n actions.Next) bool { return n.Words == words }) {
 			return
 		}
 		next = append(next, actions.Next{Label: label(words), Words: words})
@@ -246,10 +278,12 @@ func (c *Cluster) nextOf(conditions []condition, causes []cause) []actions.Next 
 	switch {
 	case all(c.Nodes):
 		add("recover " + whole)
+		cover(c.Nodes)
 	default:
 		for _, r := range []Role{CoreRole, EdgeRole} {
 			if all(c.ByRole(r)) {
 				add("start " + c.roleWord(r))
+				cover(c.ByRole(r))
 				continue
 			}
 			for _, k := range conditions {
@@ -262,10 +296,17 @@ func (c *Cluster) nextOf(conditions []condition, causes []cause) []actions.Next 
 	for _, k := range causes {
 		add(k.next)
 	}
+	for _, level := range []actions.Level{actions.Critical, actions.Unknown, actions.Warn, actions.Advice} {
+		for _, f := range findings {
+			if f.Result == level && !f.follows {
+				add(f.words())
+			}
+		}
+	}
 	if len(next) == 0 {
 		add("verify")
 	}
-	return next[:min(len(next), 4)]
+	return next[:min(len(next), mostNext)]
 }
 
 // label is the words as a button has them: "Restart edge1".

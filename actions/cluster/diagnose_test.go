@@ -67,7 +67,7 @@ func TestDiagnose(t *testing.T) {
 			verdict: "whole cluster down: no node answers", exit: 2, next: []string{"recover cluster"}},
 		{name: "epmd gone", trouble: func(w *world) { w.epmd["h1"] = false }, verdict: "epmd is gone on h1: nodes run but cannot be found", exit: 2, next: []string{"verify"}},
 		{name: "epmd gone and an edge dead", trouble: func(w *world) { w.epmd["h1"] = false; w.kill("edge1") },
-			verdict: "no node answers: epmd is gone on h1: core, edge2 run but cannot be found; edge1 down", exit: 2, next: []string{"start edge1"}},
+			verdict: "no node answers: epmd is gone on h1: core, edge2 run but cannot be found; edge1 down", exit: 2, next: []string{"start edge1", "verify"}},
 		{name: "core stopped", trouble: func(w *world) { w.get("core").state = "stopped" },
 			verdict: "core hung: pid 4711 is stopped (SIGSTOP) and does not answer; edge1, edge2 healthy", exit: 2, next: []string{"restart core"}, within: 2*time.Second + lateness},
 		{name: "edge hung", trouble: func(w *world) { w.get("edge2").deaf = true },
@@ -86,20 +86,20 @@ func TestDiagnose(t *testing.T) {
 			w.get("edge1").portTaken = true // the port is open all the same
 		}, verdict: "edge1 answers, but iris_edge does not run on it; core, edge2 healthy", exit: 2, next: []string{"restart edge1"}},
 		{name: "from elsewhere", trouble: func(w *world) { w.get("edge1").elsewhere = true },
-			verdict: "edge1 answers, but no process runs as iris_edge1 in /srv/iris; core, edge2 healthy", exit: 2, next: []string{"verify"}},
+			verdict: "edge1 answers, but no process runs as iris_edge1 in /srv/iris; core, edge2 healthy", exit: 2, next: []string{"diagnose node edge1"}},
 		{name: "slow", trouble: func(w *world) { w.get("edge1").latency = 312 * time.Millisecond },
-			verdict: "all 3 nodes answer, with 1 warning; edge1: answers, but slowly: 312 ms (more than 200 ms); core, edge2 healthy", exit: 1, next: []string{"verify"}},
+			verdict: "all 3 nodes answer, with 1 warning; edge1: answers, but slowly: 312 ms (more than 200 ms); core, edge2 healthy", exit: 1, next: []string{"diagnose node edge1"}},
 		{name: "errors in a log", trouble: func(w *world) {
 			w.get("core").log = []string{"=ERROR REPORT==== " + time.Now().Add(-time.Minute).Format("2-Jan-2006::15:04:05.000000") + " ===", "WAL write failed: enospc"}
 		}, verdict: "all 3 nodes answer, with 1 warning; core: core.log: 1 error in the last 15 min, the last: WAL write failed: enospc; edge1, edge2 healthy", exit: 1, next: []string{"logs core"}},
 		{name: "process list hidden", trouble: func(w *world) { w.get("core").unseen = actions.Errorf("odd", "permission denied") },
-			verdict: "core answers, but not everything could be asked: processes: permission denied; edge1, edge2 healthy", exit: 3, next: []string{"verify"}},
+			verdict: "core answers, but not everything could be asked: processes: permission denied; edge1, edge2 healthy", exit: 3, next: []string{"diagnose node core"}},
 		{name: "host elsewhere", trouble: func(w *world) { w.get("core").unseen = actions.Errorf(actions.CodeNotHere, "core lives on h2.") },
 			verdict: "all 3 nodes healthy, as far as can be seen: 1 check not available", next: []string{"verify"}},
 		{name: "dead on a host elsewhere", trouble: func(w *world) {
 			w.get("edge1").unseen = actions.Errorf(actions.CodeNotHere, "edge1 lives on h2.")
 			w.kill("edge1")
-		}, verdict: "edge1 is not registered: epmd does not know iris_edge1; core, edge2 healthy", exit: 2, next: []string{"verify"}},
+		}, verdict: "edge1 is not registered: epmd does not know iris_edge1; core, edge2 healthy", exit: 2, next: []string{"logs edge1"}},
 		{name: "one node", trouble: func(w *world) { w.kill("edge1") }, args: actions.Args{"mode": "node", "node": "edge1"}, verdict: "edge1 down", exit: 2, next: []string{"start edge1"}},
 		{name: "one node, well", trouble: func(w *world) { w.kill("edge1") }, args: actions.Args{"mode": "node", "node": "iris_core@h1"}, verdict: "core healthy", next: []string{"verify"}},
 		{name: "mixed", trouble: func(w *world) { w.get("core").state = "stopped"; w.kill("edge1", "edge2") },
@@ -189,7 +189,7 @@ func TestDiagnoseMany(t *testing.T) {
 		if !strings.HasSuffix(r.Headline, "; the other 45 healthy") || strings.Count(r.Headline, "hung") != 5 {
 			t.Errorf("%s", r.Headline)
 		}
-		if len(r.Next) != 4 {
+		if len(r.Next) != 5 || r.Next[4].Words != "restart edge31" {
 			t.Errorf("%v", r.Next)
 		}
 	})

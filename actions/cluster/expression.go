@@ -83,6 +83,18 @@ const (
 			case Times of [] -> 0; _ -> lists:min(Times) end, case Times of [] -> 0; _ -> lists:max(Times) end}
 	end().`
 
+	// beginnings answers [{Time, Bytes, Beginning}] of the first messages under one key
+	// of offline_msg: of at most Top of them, and of each at most Most bytes. It is
+	// asked only for the eyes of a person who may read them.
+	beginnings expression = `fun() ->
+		process_flag(priority, low),
+		Rows = case ets:select(offline_msg, [{{'_', {User, Bucket}, '$1', '$2'}, [], [{{'$1', '$2'}}]}], Top) of
+			'$end_of_table' -> []; {Some, _} -> Some end,
+		All = [{case is_integer(T) of true -> T; false -> 0 end, byte_size(B), binary:part(B, 0, min(byte_size(B), Most))}
+			|| {T, M} <- Rows, B <- case is_list(M) of true -> lists:flatten(M); false -> [M] end, is_binary(B)],
+		lists:sublist(All, Top)
+	end().`
+
 	// strays answers {Records, [Bucket]}: the user's records in buckets from First on,
 	// which no login empties. It looks at the whole table.
 	strays expression = `fun() ->

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,6 +128,13 @@ func TestFull(t *testing.T) {
 				}
 				if len(d.Findings) != 4*len(fullChecks) {
 					t.Errorf("%d findings", len(d.Findings))
+				}
+				for _, f := range d.Findings {
+					bad := !f.follows && (f.Result == actions.Critical || f.Result == actions.Warn || f.Result == actions.Unknown)
+					offered := slices.ContainsFunc(r.Next, func(n actions.Next) bool { return n.Words == f.words() })
+					if bad && f.Next == "" || bad && f.words() != "" && !offered {
+						t.Errorf("%s %s offers nothing, or no button: %q of %v", f.Node, f.Check, f.Next, r.Next)
+					}
 				}
 				if !strings.Contains(fmt.Sprint(r.Sections), tt.cites) {
 					t.Errorf("does not cite %q", tt.cites)

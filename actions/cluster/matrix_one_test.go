@@ -47,6 +47,16 @@ func oneCore(t *testing.T, rows *[]string) {
 	if box := f.ask(c, "messages show", actions.Args{"user": "bob"}).Data.(cluster.Mailbox); len(box.Buckets) != 16 {
 		t.Errorf("%d buckets without --deep", len(box.Buckets))
 	}
+	shown := f.ask(c, "messages show", actions.Args{"user": "bob", "contents": "true"})
+	if said := shown.Data.(cluster.Mailbox).Contents; len(said) != 50 || !strings.HasPrefix(said[0].Text, `"message `) || said[0].Bytes != int64(len(said[0].Text)-2) {
+		t.Errorf("contents: %d, %+v", len(said), said[:min(len(said), 2)])
+	}
+	if got := fmt.Sprint(shown.Sections); !strings.Contains(got, "message 1") || !strings.Contains(got, "more are not shown") {
+		t.Errorf("contents: %.2000s", got)
+	}
+	if r := f.ask(c, "messages show", actions.Args{"user": "bob"}); strings.Contains(fmt.Sprint(r), "message 1") {
+		t.Error("contents are shown to somebody who did not ask for them")
+	}
 	if r := f.ask(c, "messages size", nil); r.Headline != "200,000 records waiting on core" {
 		t.Error(r.Headline)
 	}

@@ -114,13 +114,16 @@ func (c *Cluster) messagesShow() actions.Action {
 		Name:    "messages show",
 		Summary: "The messages that wait for one user, without their contents",
 		Example: "messages show alice",
-		Long: `Counts what waits for the user bucket by bucket: records, the messages in them (a record can hold a list), their size and age. Messages stay where they are and their contents are not read. What the write-ahead log holds is written to Mnesia first, as IRIS itself does twice a second.
+		Long: `Counts what waits for the user bucket by bucket: records, the messages in them (a record can hold a list), their size and age. Messages stay where they are, and their contents are not read. What the write-ahead log holds is written to Mnesia first, as IRIS itself does twice a second.
 
 Runbook: ` + delivery.String() + `. Its mnesia:dirty_read(offline_msg, User) finds nothing: the key is {User, Bucket}. iris_core:retrieve_offline/1 deletes what it reads and is not called.
-Looked at are the buckets from 0 to the user's count, and to 16 at least, because IRIS also writes with a literal 16. A login reads only those below the count. What lies in still others is found with --deep, which looks at the whole table.`,
+Looked at are the buckets from 0 to the user's count, and to 16 at least, because IRIS also writes with a literal 16. A login reads only those below the count. What lies in still others is found with --deep, which looks at the whole table.
+
+The contents of messages never appear in a chat. --contents shows the beginnings of the first ` + fmt.Sprint(mostContents) + ` to an approver or owner, on their own connection to the socket only (irisops ctl), and inside an open incident, whose timeline tells who saw them.`,
 		Params: []actions.Param{
 			{Name: "user", Kind: actions.Word, Doc: "the user's name, as it logs in", Example: "alice"},
 			{Name: "deep", Kind: actions.Bool, Flag: true, Doc: "look through the whole table for messages in buckets that nobody reads"},
+			contentsParam,
 		},
 		Look: c.lookMessagesShow,
 	}
@@ -151,6 +154,9 @@ type Mailbox struct {
 	Orphans  int64    `json:"orphans"` // records that no login reads
 	Buckets  []Bucket `json:"buckets"`
 	Notes    []string `json:"notes,omitempty"`
+
+	// Contents are there only where they were asked for.
+	Contents []Content `json:"contents,omitempty"`
 }
 
 func (c *Cluster) lookMessagesShow(ctx context.Context, req actions.Request) (actions.Result, error) {
@@ -163,6 +169,11 @@ func (c *Cluster) lookMessagesShow(ctx context.Context, req actions.Request) (ac
 	box, err := c.mailbox(ctx, user, req.Args["deep"] == "true")
 	if err != nil {
 		return actions.Result{}, err
+	}
+	if req.Args[flagContents] == "true" {
+		if box.Contents, err = c.contents(ctx, box); err != nil {
+			return actions.Result{}, c.failure(err, "Say `diagnose messages`.", "The contents cannot be read on %s: %s", box.Node, c.mask.err(err))
+		}
 	}
 	r := actions.Result{Level: actions.OK, Data: box}
 	name := spokenUser(user)
@@ -205,6 +216,9 @@ func (c *Cluster) lookMessagesShow(ctx context.Context, req actions.Request) (ac
 	if len(s.Rows) > 0 {
 		s.Folded = len(s.Rows) > 20
 		r.Sections = append(r.Sections, s)
+	}
+	if len(box.Contents) > 0 {
+		r.Sections = append(r.Sections, c.contentsSection(box))
 	}
 	r.Sections = append(r.Sections, actions.Section{Lines: append([]string{
 		fmt.Sprintf("Seen on %s; the user's bucket count is %d.", box.Node, box.Count)}, box.Notes...)})

@@ -60,6 +60,9 @@ var byName = map[string]rule{
 	"approve":     {any: []Role{Approver}, listed: true, note: "Never for what you asked for yourself."},
 	"break-glass": {any: []Role{Operator, Owner}, accounts: true, listed: true, note: "An operator for what they asked for themselves; an owner, and an account of this machine, for anyone. Everybody on call is paged."},
 	"deny":        {any: []Role{Operator, Approver}, note: "An approver denies anything; an operator withdraws what they asked for."},
+
+	// What people wrote to each other is nobody's business but in need.
+	"messages show --contents": {any: []Role{Approver, Owner}, listed: true, note: "Over the socket only, inside an open incident, and recorded there."},
 }
 
 // May says whether the person may use the command: its words as the command

@@ -200,6 +200,11 @@ type client struct {
 	gone bool
 }
 
+var _ bot.OwnRoom = (*client)(nil)
+
+// Of implements bot.OwnRoom: the other end is one process of one account.
+func (c *client) Of(delivery string) bool { return delivery == c.id }
+
 // Publish implements bot.Room.
 func (c *client) Publish(_ context.Context, p bot.Post) error {
 	if p.Answers == c.id {

@@ -54,6 +54,9 @@ func (e *echo) Handle(ctx context.Context, d inbox.Delivery) *bot.Outcome {
 		m = *e.says
 	}
 	for _, r := range e.rooms {
+		if own, ok := r.(bot.OwnRoom); !ok || own.Of(d.ID) == own.Of("somebody else") {
+			m.Title = "this room is not the caller's own"
+		}
 		r.Publish(ctx, bot.Post{Key: "reply/" + d.ID, Answers: d.ID, Message: m})
 		r.Publish(ctx, bot.Post{Key: "other", Answers: "somebody else", Message: message.Message{Title: "a secret of theirs"}})
 	}

@@ -8,9 +8,12 @@ import (
 	"irisops/actions"
 )
 
-// Code of a full disk is the one of package actions; a port that another program
-// holds has its own.
-const codePortTaken = "port-taken"
+// Codes of the machine, beside a full disk's and memory's.
+const (
+	codePortTaken = "port-taken" // another program holds the node's
+	codeLoad      = "load"
+	codeFiles     = "files" // processes, or file descriptors
+)
 
 // facts are the machine's, asked once a visit; an error where nobody can tell.
 func (v *visit) facts(ctx context.Context) (HostFacts, error) {
@@ -76,7 +79,7 @@ var checkHost = check{
 			note(b.HostSwap.of(percent(int64(s.Used()), int64(s.Total))), codeMemory, "swap %s used of %s", share(percent(int64(s.Used()), int64(s.Total))), size(s.Total))
 		}
 		if l := m.Load; l != nil && m.CPUs != nil && *m.CPUs > 0 {
-			note(b.HostLoad.of(l.Five/float64(*m.CPUs)), "load", "load %.1f (5 min) on %s", l.Five, plural(*m.CPUs, "processor"))
+			note(b.HostLoad.of(l.Five/float64(*m.CPUs)), codeLoad, "load %.1f (5 min) on %s", l.Five, plural(*m.CPUs, "processor"))
 		}
 		for _, q := range []struct {
 			what string
@@ -84,7 +87,7 @@ var checkHost = check{
 		}{{"processes on the machine", m.Processes}, {"open files on the machine", m.Files}, {"file descriptors of the node", m.NodeFiles}} {
 			if q.Quota != nil && q.Max > 0 {
 				of := percent(int64(q.Used), int64(min(q.Max, 1<<62)))
-				note(b.Processes.of(of), "files", "%s %s (%s of what it may have)", grouped(int64(q.Used)), q.what, share(of))
+				note(b.Processes.of(of), codeFiles, "%s %s (%s of what it may have)", grouped(int64(q.Used)), q.what, share(of))
 			}
 		}
 		if m.VMs != nil {

@@ -32,6 +32,8 @@ var checkProcess = check{
 // size is a number of bytes for people.
 func size(bytes uint64) string {
 	switch {
+	case bytes < 1<<10:
+		return fmt.Sprintf("%d bytes", bytes)
 	case bytes < 1<<20:
 		return fmt.Sprintf("%d KB", bytes>>10)
 	case bytes < 10<<30:

@@ -85,6 +85,11 @@ func TestFull(t *testing.T) {
 		{name: "memory", trouble: func(w *world) {
 			w.get("core").says = says("erlang:memory", term.List{term.Tuple{atom("total"), int64(13 << 30)}, term.Tuple{atom("binary"), int64(10 << 30)}})
 		}, verdict: "memory pressure on core: binaries are 77 % of the node's memory: 10 GB of 13 GB; 81 % of its host's 16 GB: 13 GB; core2, edge1, edge2 healthy", exit: 2, cites: "Common Fixes"},
+		{name: "busy machine", trouble: func(w *world) {
+			for _, f := range w.nodes {
+				f.facts = full(func(h *HostFacts) { h.Load.Five = 16.8 })
+			}
+		}, verdict: "busy machine h1: load 16.8 (5 min) on 4 processors", exit: 1, cites: "P1: High Latency"},
 		{name: "clock", trouble: func(w *world) {
 			w.get("edge2").says = says("os:system_time millisecond", time.Now().Add(10*time.Second).UnixMilli())
 		}, verdict: "clock skew: ", exit: 2},

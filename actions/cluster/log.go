@@ -146,8 +146,12 @@ func (e entry) gist() string {
 				return cut(line, 160)
 			}
 		}
-		if first == "" && strings.Trim(line, "=*- ") != "" {
+		switch {
+		case strings.Trim(line, "=*- ") == "":
+		case first == "":
 			first = line
+		case strings.HasSuffix(first, ":"): // "Error in process ... with exit value:" says nothing yet
+			first += " " + line
 		}
 	}
 	return cut(first, 160)

@@ -66,7 +66,7 @@ func onSmallDisk(t *testing.T, dir string) {
 	fill(t, full, dir, 4<<20)
 	m.look("disk nearly full", m.c, "disk nearly full on "+host+": ", " of 24 MB free in "+dir)
 	fill(t, full, dir, 0)
-	m.look("disk full", m.c, "disk full on "+host+": 0 KB of 24 MB free in "+dir)
+	m.look("disk full", m.c, "disk full on "+host+": 0 bytes of 24 MB free in "+dir)
 	f.must(f.lab.Kill(t.Context(), "core"))
 	m.look("disk full, and the core died", m.c, "disk full on "+host+": ", "; core down")
 	f.must(os.Remove(full))

@@ -107,7 +107,7 @@ func oneCore(t *testing.T, rows *[]string) {
 	m.look("edge killed, port taken", c, fmt.Sprintf("edge1 down, and another program holds its port %d", f.node("edge1").Port))
 	squatter.Close()
 	f.eval("core", `[mnesia:dirty_write({user_status, integer_to_binary(I), I}) || I <- lists:seq(1, 100000)], {ok, done}.`)
-	m.look("Mnesia overload, and the edge still down", c, "edge1 down; Mnesia overload on core: core.log: ")
+	m.look("Mnesia overload, and the edge still down", c, "edge1 down; Mnesia overload on core: ", "reports of an overloaded Mnesia")
 	f.must(f.lab.Kill(t.Context(), "core"))
 	m.look("core killed too", c, "core, edge1 down")
 	f.act(c, "start", "all", actions.Do)

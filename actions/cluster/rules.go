@@ -62,6 +62,7 @@ var rules = []rule{
 	{"clock skew", degradation, (*symptoms).clocks},
 	{"memory pressure", commonFixes, (*symptoms).memory},
 	{"Mnesia overload", commonFixes, (*symptoms).overload},
+	{"busy machine", degradation, (*symptoms).busyMachine},
 	{"mailbox flood", degradation, (*symptoms).flood},
 	{"stuck user", delivery, (*symptoms).stuck},
 	{"presence expiry", delivery, (*symptoms).expiry},
@@ -293,6 +294,26 @@ func (s *symptoms) memory() []cause {
 				why: "The kernel ends the largest process when nothing is left: that is a node."})
 		} else {
 			causes[len(causes)-1].of = append(causes[len(causes)-1].of, key{f.Check, f.Node})
+		}
+	}
+	return causes
+}
+
+// busyMachine tells each machine once, not once for each of its nodes.
+func (s *symptoms) busyMachine() []cause {
+	var causes []cause
+	at := map[string]int{}
+	for _, code := range []string{codeLoad, codeFiles} {
+		for _, f := range s.bad(code, checkHost) {
+			host := s.host(f.Node)
+			i, again := at[host]
+			if !again {
+				i = len(causes)
+				at[host] = i
+				causes = append(causes, cause{text: fmt.Sprintf("busy machine %s: %s", host, clause(f.Evidence)), next: f.words(),
+					why: "What the nodes there do takes longer, whoever keeps the machine busy: look at its processes."})
+			}
+			causes[i].of = append(causes[i].of, key{f.Check, f.Node})
 		}
 	}
 	return causes

@@ -121,6 +121,7 @@ break-glass      tell   -      -         yes      -        yes   -    -      yes
 schedule@pause   tell   -      -         -        -        yes   -    yes    -       -
 schedule@resume  tell   -      -         -        -        yes   -    yes    -       -
 schedule@run     tell   -      -         -        -        yes   -    yes    -       -
+messages@show@--contents see -  -        -        yes      yes   -    -      -       -
 `)
 	classes := map[string]actions.Class{"see": actions.See, "tell": actions.Tell, "do": actions.Do, "harm": actions.Harm, "class0": 0, "class9": 9}
 	covered := map[string]bool{}

@@ -32,6 +32,8 @@ func (c *Cluster) Actions() []actions.Action {
 		c.recoverAction(),
 		c.meshAction(),
 		c.splitAction(),
+		c.gcAction(),
+		c.tuneAction(),
 	}
 }
 

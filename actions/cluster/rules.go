@@ -283,7 +283,7 @@ func (s *symptoms) memory() []cause {
 			}
 		}
 		causes = append(causes, cause{text: fmt.Sprintf("memory pressure on %s: %s", node, strings.Join(said, "; ")), of: of,
-			next: "diagnose node " + node,
+			next: "gc " + node,
 			why:  "Binaries stay until the processes that refer to them are collected; the runbook's erl -eval collects only the node that it starts."})
 	}
 	hosts := map[string]bool{}
@@ -331,7 +331,7 @@ func (s *symptoms) overload() []cause {
 				said = append(said, clause(f.Evidence))
 			}
 		}
-		causes = append(causes, cause{text: fmt.Sprintf("Mnesia overload on %s: %s", node, strings.Join(said, "; ")), of: of, next: "mnesia",
+		causes = append(causes, cause{text: fmt.Sprintf("Mnesia overload on %s: %s", node, strings.Join(said, "; ")), of: of, next: "mnesia tune dump_log_write_threshold 10000",
 			why: "The runbook's mnesia:system_info(transaction_failures) only counts. What helps: a larger dump_log_write_threshold, a faster disk, fewer writes."})
 	}
 	return causes

@@ -22,6 +22,10 @@ type world struct {
 	nextID int
 	now    func() time.Time
 
+	processes, ended int              // of each node, and how many of them have ended by now
+	settings         map[string]int64 // Mnesia's
+	deafToTuning     bool             // it says ok to new settings, and keeps the old
+
 	smokeErr error // how the cluster's own smoke test ends
 }
 
@@ -62,7 +66,8 @@ type fakeNode struct {
 }
 
 func newWorld(nodes ...Node) *world {
-	w := &world{epmd: map[string]bool{}, nextID: 4711, now: time.Now}
+	w := &world{epmd: map[string]bool{}, nextID: 4711, now: time.Now,
+		settings: map[string]int64{"dump_log_write_threshold": 1000, "dump_log_time_threshold": 180000}}
 	for _, n := range nodes {
 		f := &fakeNode{Node: n, cookie: true, latency: 600 * time.Microsecond, peers: map[string]bool{}, loginTook: 29 * time.Millisecond,
 			folder: Folder{Path: n.Dir + "/Mnesia." + n.Name, Exists: true, Files: 8, Bytes: 1 << 20, Newest: time.Now().Add(-time.Hour)}}
@@ -204,6 +209,9 @@ func (w *world) Call(ctx context.Context, node, module, function string, args ..
 		}
 		return term.List{term.Tuple{term.Atom("running"), term.List{}}, term.Tuple{term.Atom("starting"), starting}}, nil
 	case "mnesia:system_info":
+		if value, ok := w.settings[string(args[0].(term.Atom))]; ok {
+			return value, nil
+		}
 		if args[0] != term.Atom("tables") {
 			break
 		}
@@ -227,6 +235,26 @@ func (w *world) Call(ctx context.Context, node, module, function string, args ..
 		}
 		f.peers[other.Name], other.peers[f.Name] = true, true
 		return term.Atom("pong"), nil
+	case "erlang:processes":
+		list := term.List{}
+		for i := range w.processes {
+			list = append(list, term.NewPid(f.Name, uint32(i), 0, 1))
+		}
+		return list, nil
+	case "erlang:garbage_collect":
+		if w.ended > 0 {
+			w.ended--
+			return term.Atom("false"), nil
+		}
+		return term.Atom("true"), nil
+	case "mnesia_monitor:set_env":
+		w.did("set %s %v on %s", args[0], args[1], f.Short)
+		if !w.deafToTuning {
+			w.settings[string(args[0].(term.Atom))] = args[1].(int64)
+		}
+		return term.Atom("ok"), nil
+	case "mnesia:dump_log":
+		return term.Atom("dumped"), nil
 	case "mnesia:table_info":
 		if args[1] == term.Atom("load_reason") {
 			if w.now().Before(f.tablesAt) {

@@ -64,6 +64,13 @@ func TestMain(m *testing.M) {
 		at, _ := strconv.Atoi(os.Getenv(crashAt))
 		crashChild(dir, at)
 	}
+	if dir := os.Getenv(lifeLab); dir != "" {
+		if err := life(dir); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

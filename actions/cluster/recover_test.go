@@ -214,3 +214,16 @@ func TestVerifyTables(t *testing.T) {
 		})
 	}
 }
+
+// A core that answers while it loads its tables is still waited for, also after a
+// crash of irisops in the middle of the wait.
+func TestWaitIsCheckedToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := trio()
+		w.get("core").tablesAt = time.Now().Add(time.Minute)
+		step := c.waitStep(c.Nodes[0])
+		if seen, err := step.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "core answers, but does not serve: Mnesia still loads 1 table") {
+			t.Errorf("%q, %v", seen, err)
+		}
+	})
+}

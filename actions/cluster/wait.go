@@ -30,6 +30,14 @@ func (c *Cluster) waitStep(n Node) actions.Step {
 			if err != nil {
 				return "", c.failure(err, "", "%s %s.", n.Short, c.silence(n, err))
 			}
+			// After a crash in the middle of it, an answer alone is no end of the wait.
+			ready, seen, err := c.ready(ctx, n)
+			if err != nil {
+				return "", err
+			}
+			if !ready {
+				return "", actions.Errorf(actions.CodeHung, "%s answers, but does not serve: %s.", n.Short, seen)
+			}
 			return "answers in " + spoken(took), nil
 		},
 		Timeout: c.opt.Ready + c.opt.Call + 10*time.Second,

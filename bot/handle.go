@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -178,9 +179,12 @@ func (c *call) attempt() (err error) {
 	if d := c.Access.May(c.who, c.spec.Words, accessClass(c.spec)); !d.Allowed {
 		return c.refuse(&actions.Error{Code: "not-allowed", Text: d.Why, Hint: "`whoami` says what you can do here."})
 	}
-	if late := c.now.Sub(c.d.Received); c.spec.Class != actions.See && late > StaleAfter {
-		return c.refuse(&actions.Error{Code: "stale", Text: fmt.Sprintf("`%s` was said %s ago and reached me only now, so it was not carried out.", c.d.Text, spoken(late)),
-			Hint: "Look with `status`, and say it again if it is still wanted."})
+	if late := c.now.Sub(c.d.Received); late > StaleAfter && c.spec.Class != actions.See && !slices.Contains(always, c.spec.Words) {
+		why := fmt.Sprintf("It was said %s ago and reached me only now", spoken(late))
+		_ = c.refuse(&actions.Error{Code: "stale", Text: why + ", and I asked whether it is still wanted."}) // recorded; the answer is the question
+		c.out.fail(ExitRefused)
+		c.post(Post{Key: "reply/" + c.d.ID, Incident: c.d.Incident, Private: true, Message: c.askAgain(c.d, why)})
+		return nil
 	}
 	if err := c.intend(); err != nil {
 		return err

@@ -267,10 +267,8 @@ func (b *Bot) afterCrash(d inbox.Delivery) (message.Message, bool) {
 		return message.Message{Level: message.Refused,
 			Title:  fmt.Sprintf("`%s` was not carried out: irisops was stopped just then.", d.Text),
 			Blocks: []message.Block{{Text: "Look with `status` what waits, and say it again if it is still wanted."}}}, true
-	case time.Since(d.Received) > StaleAfter:
-		return message.Message{Level: message.Refused,
-			Title:  fmt.Sprintf("`%s` was not carried out: irisops was down when it came, and that is more than %s ago.", d.Text, spoken(StaleAfter)),
-			Blocks: []message.Block{{Text: "Look with `status`, and type it again if it is still wanted."}}}, true
+	case time.Since(d.Received) > StaleAfter && !slices.Contains(always, parsed.Spec.Words):
+		return b.askAgain(d, fmt.Sprintf("irisops was down when it came, and that is more than %s ago", spoken(StaleAfter))), true
 	}
 	return message.Message{}, false
 }

@@ -90,7 +90,7 @@ func incomplete(m MnesiaState, then Healthy) string {
 				return fmt.Sprintf("%s has no copy on %s any more, as %s sees it", t.Name, n, m.Node)
 			}
 		}
-		if slices.Contains(lasting, t.Name) && w.Records > 0 && t.Records == 0 {
+		if slices.Contains(lasting, t.Name) && w.Records >= few && t.Records == 0 {
 			return fmt.Sprintf("%s is empty on %s, and had %s when all was well: this is another, new database", t.Name, m.Node, plural64(w.Records, "record"))
 		}
 	}
@@ -106,6 +106,10 @@ func incomplete(m MnesiaState, then Healthy) string {
 
 // lasting are the tables of which IRIS deletes nothing.
 var lasting = []string{"user_status", "user_meta"}
+
+// few records may all be of the last two seconds before a crash, which Mnesia had
+// not written to disk yet.
+const few = 10
 
 // differ is how the cores contradict each other; "" if they agree. What is
 // written at this moment may be on one and not yet on the other, so the caller

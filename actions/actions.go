@@ -134,6 +134,10 @@ type Step struct {
 	// evidence is shown to a person. Nil where the effect cannot be seen.
 	Check func(ctx context.Context) (evidence string, err error)
 
+	// Seen is what Perform has seen so far, in one line, for those who watch. It is
+	// asked while Perform runs, from elsewhere. Nil where there is nothing to tell.
+	Seen func() string
+
 	// Timeout bounds Perform and Check together; 0 means one minute.
 	Timeout time.Duration
 }

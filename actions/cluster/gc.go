@@ -40,10 +40,12 @@ func (c *Cluster) planGC(ctx context.Context, req actions.Request) (actions.Plan
 		return actions.Plan{}, err
 	}
 	p := actions.Plan{Title: "Collect the garbage of " + n.Short, Class: actions.Do, Why: "it costs processor time and stops nothing", Targets: []string{n.Key()}}
+	var so far
 	p.Steps = []actions.Step{{
 		Name:     "collect garbage on " + n.Short,
 		Describe: fmt.Sprintf("erlang:garbage_collect(P) on %s for each of its processes, %d at a time", n.Name, gcBatch),
-		Perform:  func(ctx context.Context) (string, error) { return c.collect(ctx, n) },
+		Perform:  func(ctx context.Context) (string, error) { return c.collect(ctx, n, so.set) },
+		Seen:     so.get,
 		Timeout:  10 * time.Minute,
 	}}
 	if req.Agreed != 0 {
@@ -91,7 +93,7 @@ func (c *Cluster) memory(ctx context.Context, n Node) (nodeMemory, error) {
 	return m, nil
 }
 
-func (c *Cluster) collect(ctx context.Context, n Node) (string, error) {
+func (c *Cluster) collect(ctx context.Context, n Node, see func(string)) (string, error) {
 	before, err := c.memory(ctx, n)
 	if err != nil {
 		return "", err
@@ -112,6 +114,9 @@ func (c *Cluster) collect(ctx context.Context, n Node) (string, error) {
 		}
 		if i > 0 && i%gcBatch == 0 && !pause(ctx, gcPause) {
 			return "", c.failure(ctx.Err(), "Say it again to go on.", "The time was up after %d of %d processes.", i, len(processes))
+		}
+		if i%gcBatch == 0 {
+			see(fmt.Sprintf("%s of %s processes", grouped(int64(i)), grouped(int64(len(processes)))))
 		}
 		one, cancel := context.WithTimeout(ctx, gcSlow)
 		done, err := c.erlang.Call(one, n.Name, "erlang", "garbage_collect", p)

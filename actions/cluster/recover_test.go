@@ -227,3 +227,24 @@ func TestWaitIsCheckedToItsEnd(t *testing.T) {
 		}
 	})
 }
+
+// Those who watch see what is waited for.
+func TestWaitTellsHowFarItIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := trio()
+		w.get("core").tablesAt = time.Now().Add(5 * time.Second)
+		step := c.waitStep(c.Nodes[0])
+		done := make(chan error)
+		go func() {
+			_, err := step.Perform(t.Context())
+			done <- err
+		}()
+		<-time.After(2 * time.Second)
+		if got := step.Seen(); got != "Mnesia still loads 1 table of 2: offline_msg" {
+			t.Errorf("%q", got)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"irisops/actions"
@@ -36,6 +37,24 @@ func until(ctx context.Context, ask func(ctx context.Context) (done bool, seen s
 		case <-tick.C:
 		}
 	}
+}
+
+// far is how far a step has come, for those who watch it.
+type far struct {
+	mu   sync.Mutex
+	text string
+}
+
+func (f *far) set(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.text = text
+}
+
+func (f *far) get() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.text
 }
 
 // brief bounds one call inside a step.

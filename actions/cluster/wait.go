@@ -19,10 +19,12 @@ func (c *Cluster) waitStep(n Node) actions.Step {
 	if n.Role == CoreRole {
 		what = "Mnesia has loaded its tables"
 	}
+	var so far
 	return actions.Step{
 		Name:     "wait for " + n.Short,
 		Describe: fmt.Sprintf("until %s answers, %s runs and %s", n.Name, n.application(), what),
-		Perform:  func(ctx context.Context) (string, error) { return c.await(ctx, n) },
+		Perform:  func(ctx context.Context) (string, error) { return c.await(ctx, n, so.set) },
+		Seen:     so.get,
 		Check: func(ctx context.Context) (string, error) {
 			ctx, cancel := c.brief(ctx)
 			defer cancel()
@@ -44,7 +46,7 @@ func (c *Cluster) waitStep(n Node) actions.Step {
 	}
 }
 
-func (c *Cluster) await(ctx context.Context, n Node) (string, error) {
+func (c *Cluster) await(ctx context.Context, n Node, see func(string)) (string, error) {
 	begin := time.Now()
 	var idle time.Time // since when nothing starts on the node, though its application does not run
 	waiting, cancel := context.WithTimeout(ctx, c.opt.Ready)
@@ -59,6 +61,7 @@ func (c *Cluster) await(ctx context.Context, n Node) (string, error) {
 				Text: fmt.Sprintf("The process of %s ended while it was waited for.%s", n.Short, c.dying(ctx, n))}
 		}
 		done, seen, err := c.ready(ctx, n)
+		see(seen)
 		if actions.CodeOf(err) != codeNoApp {
 			idle = time.Time{}
 			return done, seen, err

@@ -125,7 +125,7 @@ func (e *Engine) carryOn(ctx context.Context, run Run, steps []actions.Step, fro
 			return e.settle(ctx, run.stopped(i, Cancelled, "halted", reason, now()), i)
 		}
 		run = begun
-		out := e.watch(ctx, run, steps[i].Timeout, func(ctx context.Context) outcome { return perform(ctx, steps[i]) })
+		out := e.watch(ctx, run, steps[i].Timeout, e.soFar(run, i, steps[i]), func(ctx context.Context) outcome { return perform(ctx, steps[i]) })
 		if out.left {
 			return run, errStopping(run)
 		}

@@ -54,7 +54,7 @@ func (e *Engine) Resume(ctx context.Context, run Run, plan actions.Plan) (Run, e
 	if run.Steps[i].State != StepUnknown || steps[i].Check == nil {
 		return e.carryOn(ctx, run, steps, i)
 	}
-	out := e.watch(ctx, run, steps[i].Timeout, func(ctx context.Context) outcome { return check(ctx, steps[i]) })
+	out := e.watch(ctx, run, steps[i].Timeout, nil, func(ctx context.Context) outcome { return check(ctx, steps[i]) })
 	switch {
 	case out.left:
 		return run, errStopping(run)
@@ -94,7 +94,7 @@ func (e *Engine) Evidence(ctx context.Context, run Run, plan actions.Plan) (Sigh
 		s.Evidence = "whether this step took effect cannot be seen"
 		return s, nil
 	}
-	out := e.watch(ctx, run, steps[i].Timeout, func(ctx context.Context) outcome { return check(ctx, steps[i]) })
+	out := e.watch(ctx, run, steps[i].Timeout, nil, func(ctx context.Context) outcome { return check(ctx, steps[i]) })
 	if out.left {
 		return s, errStopping(run)
 	}

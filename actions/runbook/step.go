@@ -56,7 +56,8 @@ func reason(ctx context.Context, err error) string {
 
 // watch runs f in a goroutine of its own, so that neither a panic nor a silence
 // in it can take the engine along. limit bounds it, 0 means one minute.
-func (e *Engine) watch(ctx context.Context, run Run, limit time.Duration, f func(ctx context.Context) outcome) outcome {
+// Every second tell is called; it may be nil.
+func (e *Engine) watch(ctx context.Context, run Run, limit time.Duration, tell func(), f func(ctx context.Context) outcome) outcome {
 	if limit <= 0 {
 		limit = stepTimeout
 	}
@@ -91,6 +92,12 @@ func (e *Engine) watch(ctx context.Context, run Run, limit time.Duration, f func
 
 	silent := time.NewTimer(limit + wait)
 	defer silent.Stop()
+	var seconds <-chan time.Time
+	if tell != nil {
+		tick := time.NewTicker(tellEvery)
+		defer tick.Stop()
+		seconds = tick.C
+	}
 	stopping := ctx.Done()
 	var over <-chan time.Time // the next thing to do about a step that outlives ctx
 	cut := false
@@ -99,6 +106,8 @@ func (e *Engine) watch(ctx context.Context, run Run, limit time.Duration, f func
 		case out := <-answers:
 			out.left = cut && out.state != StepDone
 			return out
+		case <-seconds:
+			tell()
 		case <-silent.C:
 			return unknown(fmt.Sprintf("fell silent: no answer within %s; it may still be at work", limit+wait))
 		case <-stopping:
@@ -110,6 +119,26 @@ func (e *Engine) watch(ctx context.Context, run Run, limit time.Duration, f func
 			cut = true
 			stop(context.Canceled)
 			over = time.After(wait)
+		}
+	}
+}
+
+// tellEvery is how often those who watch are told what a step has seen so far.
+const tellEvery = time.Second
+
+// soFar tells the listener what step i has seen, whenever that has changed. It is
+// not written down: after a crash it would say nothing.
+func (e *Engine) soFar(run Run, i int, step actions.Step) func() {
+	if step.Seen == nil {
+		return nil
+	}
+	told := ""
+	return func() {
+		if seen := tidy(step.Seen()); seen != told {
+			told = seen
+			run := run.copied()
+			run.Steps[i].Evidence = seen
+			e.tell(run)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,8 +109,9 @@ type stage struct {
 	cluster  *fakeCluster
 	db       *store.DB
 	bot      *bot.Bot
-	calendar bool // it has schedules
-	asked    int  // how often ask has asked
+	calendar bool                                    // it has schedules
+	asked    int                                     // how often ask has asked
+	policies map[incident.Priority]escalation.Policy // nil: those of the stage
 	watch    watch.Mode
 }
 
@@ -148,19 +150,23 @@ func (s *stage) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	policies := s.policies
 	steps := []escalation.PolicyStep{{After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}
-	b, err := bot.New(bot.Options{
-		Store:  db,
-		Access: access.Policy{People: access.DemoPeople(), Demo: true},
-		OnCall: oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
-		Policies: map[incident.Priority]escalation.Policy{
+	if policies == nil {
+		policies = map[incident.Priority]escalation.Policy{
 			incident.P0: {Steps: append([]escalation.PolicyStep{{Role: "primary"}}, steps...)},
 			incident.P1: {Respond: 15 * time.Minute, Steps: []escalation.PolicyStep{{Overdue: true, Role: "primary", Unless: incident.UnlessAcknowledged}}},
 			incident.P2: {Respond: time.Hour, Remind: 20 * time.Minute},
 			incident.P3: {NextBusinessDay: true},
-		},
+		}
+	}
+	b, err := bot.New(bot.Options{
+		Store:    db,
+		Access:   access.Policy{People: access.DemoPeople(), Demo: true},
+		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
+		Policies: policies,
 		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary, Observe: s.cluster.observe}},
-		Rooms:    []bot.Room{s.terminal},
+		Rooms:    []bot.Room{orderly{s.terminal}},
 		Watch:    bot.Watch{Mode: s.watch},
 
 		Schedules: s.schedules(), Calendar: bot.Calendar{DeployLock: s.path + ".deploying"},
@@ -174,6 +180,17 @@ func (s *stage) start() {
 	}
 	s.db, s.bot = db, b
 	synctest.Wait()
+}
+
+// orderly shows pages that are sent to everybody at once in one order.
+type orderly struct{ *console.Terminal }
+
+func (o orderly) Publish(ctx context.Context, p bot.Post) error {
+	if strings.Contains(p.Key, "/everybody:") {
+		turn := slices.IndexFunc(access.DemoPeople(), func(q access.Person) bool { return q.ID == p.Person })
+		<-time.After(time.Duration(turn+2) * time.Millisecond) // fake time
+	}
+	return o.Terminal.Publish(ctx, p)
 }
 
 func (s *stage) stop() {

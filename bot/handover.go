@@ -27,6 +27,9 @@ func handoff(c *call) error {
 	if person, known := c.Access.Person(to); !known || !c.Access.May(person, "accept", actions.Tell).Allowed {
 		return &actions.Error{Code: "may-not-accept", Text: fmt.Sprintf("%s may not take over an incident.", to), Hint: "Ask somebody with the role responder; `access explain accept` says who that is."}
 	}
+	if to == c.who.ID {
+		return c.takeOver(number)
+	}
 	inc, err := c.amend(c.ctx, number, c.now, []incident.Event{incident.HandoffAsked{By: c.who.ID, To: to}}, func(ch *change.Change) error {
 		text := fmt.Sprintf("%s asks you to take over %s %s %s: %s. `accept --incident %s`", c.who.ID, ch.Incident.ID(), ch.Incident.Priority, ch.Incident.State, ch.Incident.Title, ch.Incident.ID())
 		if ch.Incident.Drill {
@@ -53,6 +56,21 @@ func handoff(c *call) error {
 	return nil
 }
 
+// takeOver is a handoff to oneself: nobody has to be asked.
+func (c *call) takeOver(number uint64) error {
+	inc, err := c.amend(c.ctx, number, c.now, []incident.Event{incident.HandoffAsked{By: c.who.ID, To: c.who.ID}, incident.HandoffAccepted{By: c.who.ID}}, c.mark)
+	if errors.Is(err, incident.ErrNothingToDo) {
+		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("You have %s already.", inc.ID())})
+		return nil
+	}
+	if err != nil {
+		return whyNot(inc, err)
+	}
+	c.told(inc, message.Message{Level: message.OK, Title: fmt.Sprintf("%s has %s now.", c.who.ID, inc.ID()),
+		Blocks: []message.Block{{Text: "Next page: " + c.nextPage(inc, c.now) + "."}}})
+	return nil
+}
+
 func accept(c *call) error {
 	inc, err := c.tell(incident.HandoffAccepted{By: c.who.ID})
 	switch {
@@ -60,9 +78,9 @@ func accept(c *call) error {
 		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("You have %s already.", inc.ID())})
 		return nil
 	case errors.Is(err, incident.ErrNoHandoff):
-		return &actions.Error{Code: "no-handoff", Text: fmt.Sprintf("Nobody was asked to take over %s.", inc.ID()), Hint: "To take it without being asked: `handoff @" + c.who.ID + "` and then `accept`, or `ack` if nobody has it."}
+		return &actions.Error{Code: "no-handoff", Text: fmt.Sprintf("Nobody was asked to take over %s.", inc.ID()), Hint: "To take it without being asked: `handoff @" + c.who.ID + "`, or `ack` if nobody has it."}
 	case errors.Is(err, incident.ErrNotAsked):
-		return &actions.Error{Code: "not-asked", Text: fmt.Sprintf("%s was asked to take over %s, not you.", inc.Handoff.To, inc.ID()), Hint: "`handoff @" + c.who.ID + "` asks you instead."}
+		return &actions.Error{Code: "not-asked", Text: fmt.Sprintf("%s was asked to take over %s, not you.", inc.Handoff.To, inc.ID()), Hint: "To take it all the same: `handoff @" + c.who.ID + "`."}
 	case err != nil:
 		return err
 	}

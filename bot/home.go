@@ -87,7 +87,12 @@ func (h *home) waiting(open []incident.Incident) error {
 	}
 	if h.Access.May(h.who, "ack", actions.Tell).Allowed {
 		for _, inc := range open {
-			if inc.State == incident.Open {
+			if inc.Handoff != nil && inc.Handoff.To == h.who.ID {
+				h.add(message.Message{Level: message.Warn, Title: fmt.Sprintf("%s asks you to take over %s %s: %s", inc.Handoff.By, inc.ID(), inc.Priority, inc.Title),
+					Buttons: []message.Button{{Label: "Accept", Words: "accept --incident " + inc.ID(), Style: message.Primary}}})
+				continue
+			}
+			if inc.Waiting() {
 				h.add(message.Message{Level: message.Critical, Title: fmt.Sprintf("%s %s is not acknowledged: %s", inc.ID(), inc.Priority, inc.Title),
 					Buttons: []message.Button{{Label: "Acknowledge", Words: "ack --incident " + inc.ID(), Style: message.Primary}}})
 			}

@@ -174,6 +174,9 @@ func TestTheWholeLoop(t *testing.T) {
 	want(t, p.say("operator", "resolve", 0), "INC-1 resolved by operator")
 	want(t, p.say("operator", "timeline --incident INC-1", 0), "P0 declared", "diagnosed: edge1 down", "REQ-1 confirmed",
 		"REQ-1 step done: start edge1", "recovered, verified", "resolved")
+	want(t, p.say("operator", "why-not-paged --incident INC-1", 0), "P0/15m", "P0/30m", "operator called it recovered")
+	want(t, p.say("operator", "postmortem --incident INC-1 --all", 0), "### REQ-1 Restart edge1: done", "| start edge1 | done |", "## Action items")
+	want(t, p.say("operator", "stats", 0), "1 incident in the last", "stats-")
 
 	after := pids(t, l)
 	if after["core"] != before["core"] || after["edge2"] != before["edge2"] {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"irisops/actions"
+	"irisops/actions/erlang/term"
 )
 
 // cores is a world of three cores and an edge that all stopped an hour ago, one
@@ -156,6 +157,58 @@ func TestCoreOrderLooksAgain(t *testing.T) {
 		w.get("core1").folder.Newest = time.Now()
 		if got, err := carryOut(p); actions.CodeOf(err) != "changed" || len(w.done()) > 0 {
 			t.Errorf("%q did %v", got, w.done())
+		}
+	})
+}
+
+// The newest files are not the newest data: Mnesia waits for a core that it has
+// not seen stop. The one that was started is ended before IRIS loads its tables.
+func TestMnesiaKnowsBetterThanTheFiles(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := cores(t)
+		p := mustPlan(t, c, "start", "core3")
+		f := w.get("core3")
+		f.tablesAt = time.Now().Add(time.Hour)
+		f.missed = map[string]bool{"core2": true}
+		f.says = map[string]term.Term{"mnesia:system_info db_nodes": term.List{term.Atom("iris_core1@h1"), term.Atom("iris_core2@h1"), term.Atom("iris_core3@h1")}}
+		got, err := carryOut(p)
+		want := "Mnesia on core3 waits for the tables of core2, which it has not seen stop: core2 wrote last, whatever the files say. core3 was ended again (SIGKILL to pid "
+		if actions.CodeOf(err) != "core-order" || !strings.HasPrefix(err.Error(), want) || f.pid != 0 {
+			t.Errorf("%q: pid %d", got, f.pid)
+		}
+
+		// A core that comes up meanwhile is not waited for in vain.
+		p = mustPlan(t, c, "start", "core3")
+		w.boot(w.get("core2"), 0)
+		f.tablesAt = time.Now().Add(5 * time.Second)
+		if got, err := carryOut(p); err != nil {
+			t.Errorf("%q", got)
+		}
+		if f.pid == 0 {
+			t.Error("it was ended")
+		}
+	})
+}
+
+// Together, the one that wrote last goes first: if it does not come up, no older
+// one is there to load its tables alone.
+func TestTogetherTheNewestFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := cores(t)
+		w.get("core3").makeFails = actions.Errorf("make-failed", "no")
+		p := mustPlan(t, c, "start", "core", "no-archive")
+		if _, err := carryOut(p); err == nil {
+			t.Error("started")
+		}
+		if acts := w.done(); len(acts) != 1 || acts[0] != "make start_core3" {
+			t.Errorf("did %v", acts)
+		}
+		w.get("core3").makeFails = nil
+		if got, err := carryOut(mustPlan(t, c, "start", "core", "no-archive")); err != nil {
+			t.Fatal(got)
+		}
+		if acts := strings.Join(w.done()[1:4], ", "); acts != "make start_core3, make start_core2, make start_core1" {
+			t.Error(acts)
 		}
 	})
 }

@@ -250,7 +250,7 @@ func (c *Cluster) steps(o order, class actions.Class) []actions.Step {
 	for _, group := range o.groups() {
 		steps = append(steps, c.startStep(group))
 		for _, n := range group {
-			steps = append(steps, c.waitStep(n))
+			steps = append(steps, c.waitStep(n, c.guarded(o, group)...))
 		}
 	}
 	for _, n := range edges {
@@ -270,6 +270,15 @@ func (c *Cluster) steps(o order, class actions.Class) []actions.Step {
 		steps = append(steps, c.loginStep(n))
 	}
 	return steps
+}
+
+// guarded are the cores whose data a group must not undo: those that the order
+// does not start, unless a person has chosen.
+func (c *Cluster) guarded(o order, group []Node) []Node {
+	if o.first != "" || slices.ContainsFunc(group, func(n Node) bool { return slices.Contains(o.fresh, n.Short) }) {
+		return nil
+	}
+	return slices.DeleteFunc(c.ByRole(CoreRole), func(n Node) bool { return contains(o.cores(), n) })
 }
 
 // command is the line that starts the node, as the Makefile would be called by

@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +54,7 @@ func (c *Cluster) startStep(nodes []Node) actions.Step {
 	name := "start " + listed(shorts(nodes))
 	if len(nodes) > 1 {
 		name += " together"
+		does = append(does, "the one that wrote last goes first")
 	}
 	return actions.Step{
 		Name:     name,
@@ -77,7 +81,7 @@ func (c *Cluster) startStep(nodes []Node) actions.Step {
 func (c *Cluster) start(ctx context.Context, nodes []Node) (string, error) {
 	var seen []string
 	var first time.Time
-	for _, n := range nodes {
+	for _, n := range c.newestFirst(ctx, nodes) {
 		evidence, started, err := c.startOne(ctx, n)
 		seen = append(seen, evidence)
 		if err != nil {
@@ -94,6 +98,31 @@ func (c *Cluster) start(ctx context.Context, nodes []Node) (string, error) {
 		}
 	}
 	return strings.Join(seen, ", "), nil
+}
+
+// newestFirst puts cores in the order of their last writes: if one of them does
+// not come up, those that did are not the older ones.
+func (c *Cluster) newestFirst(ctx context.Context, nodes []Node) []Node {
+	if len(nodes) < 2 || nodes[0].Role != CoreRole {
+		return nodes
+	}
+	views := each(nodes, func(n Node) coreView {
+		v := coreView{node: n}
+		v.data, v.err = c.host.CoreData(ctx, n)
+		return v
+	})
+	age := func(v coreView) time.Duration {
+		if v.err != nil {
+			return math.MaxInt64 // not known
+		}
+		return v.age()
+	}
+	slices.SortStableFunc(views, func(a, b coreView) int { return cmp.Compare(age(a), age(b)) })
+	sorted := make([]Node, len(views))
+	for i, v := range views {
+		sorted[i] = v.node
+	}
+	return sorted
 }
 
 func (c *Cluster) startOne(ctx context.Context, n Node) (evidence string, started bool, err error) {

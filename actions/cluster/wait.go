@@ -14,16 +14,23 @@ import (
 // waitStep waits until a node serves: it answers, its application runs, and a
 // core has loaded its tables while an edge has opened its port. The runbook
 // sleeps 10 seconds instead.
-func (c *Cluster) waitStep(n Node) actions.Step {
+//
+// guarded are cores that do not start with it, and whose later writes it would
+// undo: if its Mnesia waits for one of them, it is ended again before IRIS loads
+// its older tables by force.
+func (c *Cluster) waitStep(n Node, guarded ...Node) actions.Step {
 	what := "its client port accepts connections"
 	if n.Role == CoreRole {
 		what = "Mnesia has loaded its tables"
+	}
+	if len(guarded) > 0 {
+		what += "; ended again if it waits for those of " + listed(shorts(guarded))
 	}
 	var so far
 	return actions.Step{
 		Name:     "wait for " + n.Short,
 		Describe: fmt.Sprintf("until %s answers, %s runs and %s", n.Name, n.application(), what),
-		Perform:  func(ctx context.Context) (string, error) { return c.await(ctx, n, so.set) },
+		Perform:  func(ctx context.Context) (string, error) { return c.await(ctx, n, guarded, so.set) },
 		Seen:     so.get,
 		Check: func(ctx context.Context) (string, error) {
 			ctx, cancel := c.brief(ctx)
@@ -46,7 +53,7 @@ func (c *Cluster) waitStep(n Node) actions.Step {
 	}
 }
 
-func (c *Cluster) await(ctx context.Context, n Node, see func(string)) (string, error) {
+func (c *Cluster) await(ctx context.Context, n Node, guarded []Node, see func(string)) (string, error) {
 	begin := time.Now()
 	var idle time.Time // since when nothing starts on the node, though its application does not run
 	waiting, cancel := context.WithTimeout(ctx, c.opt.Ready)
@@ -59,6 +66,9 @@ func (c *Cluster) await(ctx context.Context, n Node, see func(string)) (string, 
 		if err == nil && !runs {
 			return false, "", &actions.Error{Code: codeNoProcess, Hint: fmt.Sprintf("Look with `logs %s`.", n.Short),
 				Text: fmt.Sprintf("The process of %s ended while it was waited for.%s", n.Short, c.dying(ctx, n))}
+		}
+		if other := c.waitsFor(ctx, n, guarded); other != "" {
+			return false, "", c.endAgain(ctx, n, other)
 		}
 		done, seen, err := c.ready(ctx, n)
 		see(seen)

@@ -100,7 +100,7 @@ func (c *Cluster) planSplit(ctx context.Context, req actions.Request) (actions.P
 	}
 	var preview []string
 	if keep >= 0 && facts[keep].side.has(s.losers[0].Short) {
-		preview = append(preview, fmt.Sprintf("WARNING: %s is the side to keep, because %s. It would give up its data.", s.losers, why))
+		preview = append(preview, fmt.Sprintf("WARNING: %s is the side to keep, because %s. Here that side would give up its data.", s.losers, why))
 	}
 	for _, f := range facts {
 		preview = append(preview, fmt.Sprintf("%s: %s, %s since the split", f.side, known(f.clients, "client"), known(f.rows, "stored message")))

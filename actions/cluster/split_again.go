@@ -70,12 +70,22 @@ func (c *Cluster) planMerge(ctx context.Context, req actions.Request) (actions.P
 	p := actions.Plan{
 		Title: fmt.Sprintf("Merge what %s had: %s, %s", listed(m.Losers), plural64(m.Messages, "stored message"), plural64(m.Tokens, "revoked token")),
 		Class: actions.Do, Why: "it adds records and removes none",
-		Steps: []actions.Step{c.convergeStep(), c.mergeStep(cores[0], name)},
+		Steps: []actions.Step{c.convergeStep()},
 	}
+	for _, short := range m.Losers {
+		nodes, err := c.Select(short)
+		if err != nil {
+			return actions.Plan{}, err
+		}
+		p.Steps = append(p.Steps, c.masterStep(nodes[0], nil))
+	}
+	p.Steps = append(p.Steps, c.mergeStep(cores[0], name))
 	for _, n := range c.Nodes {
 		p.Targets = append(p.Targets, n.Key())
 	}
-	p.Preview = []string{p.Steps[0].Describe, p.Steps[1].Describe}
+	for _, s := range p.Steps {
+		p.Preview = append(p.Preview, s.Describe)
+	}
 	if req.Agreed != 0 {
 		return p, nil
 	}

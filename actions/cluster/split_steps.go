@@ -33,7 +33,7 @@ func (c *Cluster) splitBackup(s settlement, n Node) backup.Backup {
 // settlePlan is the same for the same decision, whatever is alive.
 func (c *Cluster) settlePlan(s settlement, preview []string) actions.Plan {
 	p := actions.Plan{
-		Title: fmt.Sprintf("Settle the split-brain: %s %s up its data for that of %s", s.losers, verb(len(s.losers), "gives", "give"), s.winners),
+		Title: fmt.Sprintf("Settle the split-brain: %s %s data for that of %s", s.losers, verb(len(s.losers), "gives up its", "give up their"), s.winners),
 		Class: actions.Harm,
 		Why: fmt.Sprintf("%s %s and takes the data of %s; of what only %s has, the messages stored since the split and the revoked tokens are merged",
 			s.losers, verb(len(s.losers), "restarts", "restart"), s.winners, verb(len(s.losers), "it", "they")),
@@ -382,9 +382,8 @@ func orNobody(names string) string {
 func (c *Cluster) asideStep(s settlement, n Node) actions.Step {
 	dirs := []string{s.folders[n.Short], s.logs[n.Short]}
 	return actions.Step{
-		Name: "copy the data of " + n.Short + " aside",
-		Describe: fmt.Sprintf("%s to %s, and %s to %s; the way back: stop %s, rename its folder and give the copy its name",
-			dirs[0], s.aside(dirs[0]), dirs[1], s.aside(dirs[1]), n.Short),
+		Name:     "copy the data of " + n.Short + " aside",
+		Describe: fmt.Sprintf("%s to %s, and %s to %s; the originals stay where they are", dirs[0], s.aside(dirs[0]), dirs[1], s.aside(dirs[1])),
 		Perform: func(ctx context.Context) (string, error) {
 			if _, err := c.seeGone(ctx, n); err != nil {
 				return "", err

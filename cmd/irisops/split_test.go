@@ -119,18 +119,19 @@ func (m *mailbag) count(short string) {
 }
 
 // apart makes a split-brain with clients on both sides, and heals the network: the
-// mailbag has messages that only one side knows.
-func apart(t *testing.T, l *lab.Lab) *mailbag {
+// mailbag has messages that only one side knows. Meanwhile is done before that.
+func apart(t *testing.T, l *lab.Lab, left, right []string, meanwhile func()) *mailbag {
 	t.Helper()
 	m := &mailbag{t: t, l: l, to: map[string][]string{}}
-	if _, err := l.Partition(t.Context(), []string{"core1"}, []string{"core2"}); err != nil {
+	if _, err := l.Partition(t.Context(), left, right); err != nil {
 		t.Fatal(err)
 	}
 	m.send(m.connect("edge1", "ann"), "left", 5)
-	right := m.connect("edge2", "bob")
-	m.send(right, "right", 7)
-	m.send(right, "both", 2)
+	bob := m.connect("edge2", "bob")
+	m.send(bob, "right", 7)
+	m.send(bob, "both", 2)
 	m.send(m.connect("edge1", "cat"), "both", 2)
+	meanwhile()
 	if _, err := l.Heal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -149,30 +150,35 @@ func files(t *testing.T, l *lab.Lab, pattern string) []string {
 
 // TestSplitBrain goes from the true fault to verified health: both sides write
 // while they are apart, the network heals, diagnose names it and the way out, and
-// afterwards every message that was sent is received once.
+// afterwards every message that was sent is received once. Here one side has two
+// cores, and a person decides against the recommendation.
 func TestSplitBrain(t *testing.T) {
-	l := labtest.ForTest(t, lab.Options{Cores: 2})
-	m := apart(t, l)
+	l := labtest.ForTest(t, lab.Options{Cores: 3})
 	p := newPlayer(t, l.ConfigFile())
+	want(t, p.say("operator", "recover split-brain", 1), "There is no split: Mnesia runs on core1, core2 and core3 together")
+	m := apart(t, l, []string{"core1", "edge1"}, []string{"core2", "core3", "edge2"}, func() {
+		want(t, p.say("operator", "recover split-brain", 0), "split-brain: core1 | core2 and core3")
+		want(t, p.say("operator", "recover split-brain --loser core1", 1), "The network is still parted: core1 does not see core2")
+	})
 
-	want(t, p.say("operator", "diagnose mnesia", 0), "split-brain: core1 and core2", "run Mnesia without each other", "recover split-brain")
+	want(t, p.say("operator", "diagnose mnesia", 0), "split-brain: core1, core2 and core3", "run Mnesia without each other", "recover split-brain")
 	card := p.say("operator", "recover split-brain", 0)
-	want(t, card, "split-brain: core1 | core2", "Clients on its edges   2       1", "Mnesia's own notes: core1 lost core2 at ",
-		"Keep core1, because 2 clients are on its edges", "`recover split-brain --loser core2`", "Nothing was done yet.")
+	want(t, card, "split-brain: core1 | core2 and core3", "Clients on its edges   2       1", "Mnesia's own notes: core1 lost core2 at ",
+		"Keep core2 and core3, because it is 2 of 3 cores", "`recover split-brain --loser core1`", "Nothing was done yet.")
 	want(t, p.say("guest", "recover split-brain", 1), "needs operator")
 	want(t, p.say("operator", "recover split-brain --loser edge1", 1), "edge1 is no core")
 	want(t, p.say("operator", "recover split-brain --loser core2 --since tomorrow", 1), "is no time in the past")
-	want(t, p.say("operator", "recover split-brain --loser core2 --dry-run", 0), "Dry run, nothing was done", "mnesia:set_master_nodes")
+	want(t, p.say("operator", "recover split-brain --loser core1 --dry-run", 0), "Dry run, nothing was done", "mnesia:set_master_nodes")
 
-	// The side that was not recommended is another matter of a person's to decide.
-	asked := p.say("operator", "recover split-brain --loser core1", 0)
-	want(t, asked, "REQ-1 needs a second person", "WARNING: core1 is the side to keep, because 2 clients are on its edges", "-setcookie ***")
+	asked := p.say("operator", "recover split-brain --loser core3", 0)
+	want(t, asked, "REQ-1 needs a second person: Settle the split-brain: core2 and core3 give up their data for that of core1",
+		"WARNING: core2 and core3 is the side to keep, because it is 2 of 3 cores", "-setcookie ***")
 	want(t, p.say("operator", "approve REQ-1", 1), "a second person has to")
-	stop := m.stream("edge2", "dan", "late")
+	stop := m.stream("edge1", "dan", "late")
 	said := p.say("second", "approve REQ-1", 0)
 	stop()
-	want(t, said, "REQ-1 done in", "[ ok ] see all cores agree, twice", "[ ok ] merge what was kept", "for 2 users (both and left)")
-	if strings.Contains(said+card+asked, "left/0") {
+	want(t, said, "REQ-1 done in", "[ ok ] start core2 and core3 together", "[ ok ] see all cores agree, twice", "[ ok ] merge what was kept", " and right)")
+	if strings.Contains(said+card+asked, "right/0") {
 		t.Error("what is in a message was shown")
 	}
 	want(t, p.say("operator", "verify", 0), "verified on all 2 edges")
@@ -182,7 +188,7 @@ func TestSplitBrain(t *testing.T) {
 	}
 	m.count("edge1")
 
-	for pattern, count := range map[string]int{"backups/lab-split-*.bak": 2, "Mnesia.*core_*.split-*": 1, "data/wal.split-*": 1, "core.log.*Z": 1} {
+	for pattern, count := range map[string]int{"backups/lab-split-*.bak": 2, "Mnesia.*.split-*": 2, "data/core?/wal.split-*": 2, "core[23].log.*Z": 2, "core.log.*Z": 0} {
 		if found := files(t, l, pattern); len(found) != count {
 			t.Errorf("%s: %q, want %d", pattern, found, count)
 		}
@@ -259,7 +265,7 @@ func killPoint(run runbook.Run, name string) string {
 // second person lets it go on, nothing happens twice, and no message is lost.
 func TestSplitBrainKilledAtEveryStep(t *testing.T) {
 	l := labtest.ForTest(t, lab.Options{Cores: 2})
-	m := apart(t, l)
+	m := apart(t, l, []string{"core1"}, []string{"core2"}, func() {})
 	points := filepath.Join(t.TempDir(), "points")
 	start := func() *player { return newPlayer(t, l.ConfigFile(), killedAt+"="+points) }
 	p := start()

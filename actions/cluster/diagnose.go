@@ -18,7 +18,7 @@ func (c *Cluster) diagnose() actions.Action {
 		Example: "diagnose",
 		Long: fmt.Sprintf(`Asks all nodes at once and says in its first line what is wrong.
 
-diagnose, or diagnose quick: the runbook's P0 list (docs/runbooks/incident-response.md, "Immediate Actions"), within %s:
+diagnose, or diagnose quick: the runbook's P0 list (docs/runbooks/incident-response.md, "Immediate Actions"), and with several cores whether their Mnesias see each other; within %s:
 %s
 diagnose full: all checks, within %s; those that look twice take %s or so. diagnose node NAME: the same of one node, with its busiest processes. diagnose mnesia, messages, host, network: the part of it that concerns them.
 %s

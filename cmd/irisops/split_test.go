@@ -161,7 +161,8 @@ func TestSplitBrain(t *testing.T) {
 		want(t, p.say("operator", "recover split-brain --loser core1", 1), "The network is still parted: core1 does not see core2")
 	})
 
-	want(t, p.say("operator", "diagnose mnesia", 0), "split-brain: core1, core2 and core3", "run Mnesia without each other", "recover split-brain")
+	want(t, p.say("operator", "diagnose", 0), "split-brain: core1, core2 and core3 run Mnesia without each other", "recover split-brain")
+	want(t, p.say("operator", "diagnose mnesia", 0), "split-brain: core1, core2 and core3 reach each other again", "recover split-brain")
 	card := p.say("operator", "recover split-brain", 0)
 	want(t, card, "split-brain: core1 | core2 and core3", "Clients on its edges   2       1", "Mnesia's own notes: core1 lost core2 at ",
 		"Keep core2 and core3, because it is 2 of 3 cores", "`recover split-brain --loser core1`", "Nothing was done yet.")

@@ -123,10 +123,14 @@ func whoami(c *call) error {
 }
 
 func explain(c *call) error {
-	spec, ok := c.table.Lookup(c.args["command"])
-	if !ok {
-		_, err := c.table.HelpFor(c.args["command"])
-		return &usageError{err}
+	spec, ok := c.table.Meant(c.args["command"])
+	if !ok { // several, or none
+		m, err := c.table.HelpFor(c.args["command"])
+		if err != nil {
+			return &usageError{err}
+		}
+		c.reply(m)
+		return nil
 	}
 	c.reply(lines(c.Access.Explain(c.who, spec.Words, accessClass(spec))))
 	return nil

@@ -29,8 +29,13 @@ var starters = map[string][]string{
 
 var shells = []string{"sh", "bash", "dash", "zsh", "ksh", "ash", "busybox", "env", "xargs", "eval"}
 
+// noErlang is what no source that is evaluated on a node may hold: what runs a
+// program there, or makes an atom of something that was given.
+var noErlang = []string{"os:cmd", "open_port", "list_to_atom", "binary_to_atom", "list_to_existing_atom", "erl_eval:expr(", "binary_to_term(B)"}
+
 // There is no shell of ours: programs are started in three places only, and
-// none of them is a shell or something that runs one for us.
+// none of them is a shell or something that runs one for us; nor is there one on
+// a node.
 func TestNoShellAnywhere(t *testing.T) {
 	root := moduleRoot(t)
 	files := 0
@@ -102,6 +107,15 @@ func shellFaults(t *testing.T, name string, text []byte) []string {
 			if !allowed && starter(node) {
 				faults = append(faults, set.Position(node.Pos()).String()+": only "+strings.Join(mayStartPrograms, ", ")+" may start programs")
 			}
+		case *ast.BasicLit:
+			if test || node.Kind != token.STRING {
+				return true
+			}
+			for _, word := range noErlang {
+				if strings.Contains(node.Value, word) {
+					faults = append(faults, set.Position(node.Pos()).String()+": "+word+" has no place on a node")
+				}
+			}
 		case *ast.CallExpr:
 			if starter(node.Fun) && slices.ContainsFunc(node.Args, isShell) {
 				faults = append(faults, set.Position(node.Pos()).String()+": no shell, and nothing that runs one")
@@ -157,6 +171,11 @@ func TestNoShellFindsFaults(t *testing.T) {
 		{"under another name", "bot/a.go", `import run "os/exec"; var _ = run.Command("x")`, 1},
 		{"the raw call", "bot/a.go", `import "syscall"; var _ = syscall.ForkExec`, 1},
 		{"another raw call", "bot/a.go", `import "os"; var _, _ = os.StartProcess("x", nil, nil)`, 1},
+		{"a shell on a node", "actions/cluster/a.go", "const e = `fun() -> os:cmd(X) end().`", 1},
+		{"an atom of something given", "actions/cluster/a.go", "const e = `binary_to_atom(User)`", 1},
+		{"a term that makes atoms", "actions/cluster/a.go", "const e = `[binary_to_term(B) || B <- L]`", 1},
+		{"a term that makes none", "actions/cluster/a.go", "const e = `[binary_to_term(B, [safe]) || B <- L]`", 0},
+		{"such words in a test", "actions/cluster/a_test.go", "const e = `os:cmd`", 0},
 		{"the word alone", "bot/a.go", `import "fmt"; var _ = fmt.Sprint("sh", "bash")`, 0},
 		{"a like name", "actions/hostile/a.go", `import "os/exec"; var _ = exec.Command("x")`, 1},
 	}

@@ -100,6 +100,24 @@ func (t *Table) HelpFor(words string) (message.Message, error) {
 	return message.Message{}, t.unknownHelp(tokens)
 }
 
+// Meant is the command that a line begins with, as Parse would take it, whatever
+// stands behind it.
+func (t *Table) Meant(words string) (*Spec, bool) {
+	line, err := clean(words, nobody{})
+	if err != nil {
+		return nil, false
+	}
+	tokens := withoutCaller(lex(unwrap(line)))
+	if len(tokens) == 0 {
+		return nil, false
+	}
+	e, _ := t.match(tokens)
+	if e == nil {
+		return nil, false
+	}
+	return &e.Spec, true
+}
+
 func (t *Table) unknownHelp(tokens []token) error {
 	e := &actions.Error{Code: "unknown-command", Text: "I have no command " + quoted(commandWord(tokens[0], true)) + ", so no help for it."}
 	var close []string

@@ -49,11 +49,11 @@ func (e *echo) Handle(ctx context.Context, d inbox.Delivery) *bot.Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.got = append(e.got, d)
-	m := message.Message{Title: "you said " + d.Text}
-	if e.says != nil {
-		m = *e.says
-	}
 	for _, r := range e.rooms {
+		m := message.Message{Title: "you said " + d.Text}
+		if e.says != nil {
+			m = *e.says
+		}
 		if own, ok := r.(bot.OwnRoom); !ok || own.Of(d.ID) == own.Of("somebody else") {
 			m.Title = "this room is not the caller's own"
 		}

@@ -75,6 +75,10 @@ type Store interface {
 	PutOverride(ctx context.Context, o oncall.Override, delivery string) (oncall.Override, error)
 	Alerts() ([]intake.Alert, error)
 
+	// Audit says what is not armed as it should be, and Rearm mends it.
+	Audit(now time.Time) ([]string, error)
+	Rearm(ctx context.Context) (repaired int, err error)
+
 	// RecoverPages requeues the pages that were being sent when the bot died,
 	// marked as possible duplicates.
 	RecoverPages(ctx context.Context) (int, error)
@@ -104,6 +108,8 @@ type Options struct {
 	Clusters []Cluster
 	Rooms    []Room
 	Senders  []pager.Sender // beside the conversation itself
+	// Heartbeat tells somebody outside that every deadline is watched.
+	Heartbeat Heartbeat
 	// Groups are the user groups that a caller is in where they talk, as far as
 	// the Policy has roles for them. Nil: nobody is in any.
 	Groups func(ctx context.Context, caller string) []string
@@ -132,6 +138,7 @@ type Bot struct {
 	parents  sync.Mutex // one at a time brings a parent up to date
 	looks    sync.Map   // run number -> looking
 	shown    roster
+	auditor  auditor
 
 	roomsMu sync.RWMutex
 	joined  []Room

@@ -46,6 +46,7 @@ func (b *Bot) startClocks() {
 	b.background("escalation", b.loop.Run)
 	b.background("pager", b.drain.Run)
 	b.background("expiry", b.expireRequests)
+	b.background("auditor", b.audit)
 	b.background("maintenance", b.endMaintenance)
 	b.background("schedules", b.calendar.Run)
 	for _, w := range b.watchers {

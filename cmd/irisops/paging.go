@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 
 	"irisops/bot"
@@ -10,6 +12,7 @@ import (
 	"irisops/bot/pager/link"
 	"irisops/bot/pager/mail"
 	"irisops/bot/pager/pagerduty"
+	"irisops/bot/pager/post"
 	"irisops/bot/pager/webhook"
 	"irisops/cmd/irisops/config"
 )
@@ -68,6 +71,26 @@ func (a *app) senders(cfg config.Config, options *bot.Options) error {
 		options.Senders = append(options.Senders, s)
 	}
 	return nil
+}
+
+// heartbeat is who outside is told that irisops watches.
+func heartbeat(cfg config.Config) bot.Heartbeat {
+	h := cfg.Heartbeat
+	if h == nil {
+		return bot.Heartbeat{}
+	}
+	client := post.Client()
+	return bot.Heartbeat{Every: h.Every, Beat: func(ctx context.Context) error {
+		r, err := http.NewRequest(http.MethodPost, h.Address.Reveal(), nil)
+		if err != nil {
+			return errors.New("the address of the heartbeat cannot be used")
+		}
+		answer, err := post.Do(ctx, client, r)
+		if err != nil {
+			return err
+		}
+		return answer.Verdict(h.Address.Reveal())
+	}}
 }
 
 // answerPages joins what pages lead back by: links, and PagerDuty's webhooks.

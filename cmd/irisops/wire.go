@@ -103,6 +103,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 		return a, err
 	}
 	options.Calendar = bot.Calendar{Blackout: cfg.Schedules.Blackout, DeployLock: cfg.Schedules.DeployLock}
+	options.Heartbeat = heartbeat(cfg)
 	if err := a.senders(cfg, &options); err != nil {
 		return a, err
 	}

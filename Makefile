@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser promtool clean
+.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager clean
 
 all: build
 
@@ -19,7 +19,7 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-test: erlang cc sshd browser promtool
+test: erlang cc sshd browser promtool alertmanager
 	$(GO) test -race -timeout 14m ./...
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 
@@ -49,6 +49,10 @@ sshd:
 browser:
 	@.ci/install chromium:chromium
 	@.ci/npm axe-core@4.14.1
+
+# A real Alertmanager that sends alerts, unpacked as sshd is.
+alertmanager:
+	@.ci/unpack prometheus-alertmanager
 
 # Prometheus's own checker of rules and figures, unpacked as sshd is.
 promtool:

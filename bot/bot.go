@@ -139,6 +139,7 @@ type Bot struct {
 	looks    sync.Map   // run number -> looking
 	shown    roster
 	auditor  auditor
+	alerts   alertsDesk
 
 	roomsMu sync.RWMutex
 	joined  []Room
@@ -163,6 +164,7 @@ func New(o Options) (*Bot, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	b := &Bot{Options: o, log: o.Log, joined: o.Rooms}
+	b.alerts.kicks = make(chan struct{}, 1)
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if err := b.makeTable(); err != nil {
 		return nil, err

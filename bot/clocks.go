@@ -47,6 +47,7 @@ func (b *Bot) startClocks() {
 	b.background("pager", b.drain.Run)
 	b.background("expiry", b.expireRequests)
 	b.background("auditor", b.audit)
+	b.background("alerts", b.recoverAlerted)
 	b.background("maintenance", b.endMaintenance)
 	b.background("schedules", b.calendar.Run)
 	for _, w := range b.watchers {

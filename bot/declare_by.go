@@ -8,6 +8,7 @@ import (
 	"irisops/bot/change"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
+	"irisops/bot/intake"
 	"irisops/bot/message"
 )
 
@@ -23,7 +24,9 @@ type Declaration struct {
 	// Dedup is the key of the cause: as long as an incident with it is not
 	// resolved, there is no second one. "" is equal to none.
 	Dedup string
-	Drill bool // left out of the statistics, and every page says that it is one
+	// Alerts are what it is about: from then on they belong to it.
+	Alerts []intake.Alert
+	Drill  bool // left out of the statistics, and every page says that it is one
 }
 
 // DeclareBy opens an incident as declare does: it is durable, with its clocks
@@ -65,8 +68,12 @@ func (b *Bot) open(ctx context.Context, d Declaration, dedup, delivery string) (
 			Cluster: d.Cluster, Title: d.Title, Priority: d.Priority, By: d.By, Cause: d.Cause, Symptoms: d.Symptoms, Drill: d.Drill,
 			Clocks: escalation.Clocks(d.Priority, b.Policies[d.Priority], now),
 		}, now)
-		return change.Change{Incident: &inc, Entries: eff.Entries,
-			Pages: b.roster().Pages(inc.ID(), eff.Pages, now), Delivery: delivery}
+		ch := change.Change{Incident: &inc, Entries: eff.Entries, Pages: b.roster().Pages(inc.ID(), eff.Pages, now), Delivery: delivery}
+		for _, a := range d.Alerts {
+			a.Incident = inc.ID()
+			ch.Alerts = append(ch.Alerts, a)
+		}
+		return ch
 	})
 	if err != nil {
 		return inc, false, fmt.Errorf("the incident was not declared, because it could not be recorded: %w", err)

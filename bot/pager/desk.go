@@ -1,7 +1,9 @@
 package pager
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 )
@@ -17,12 +19,15 @@ type desk struct {
 	done  chan outcome
 	away  int  // goroutines that will report to done
 	more  bool // the outbox held more than was taken
+
+	opened int // lanes so far
 }
 
 // lane is one person by one channel: pages in it go one after the other.
 type lane struct{ target, channel string }
 
 type line struct {
+	seq     int // lanes are served in the order in which they were opened
 	pages   []Page
 	sending bool
 	pause   time.Time // nothing is sent before
@@ -79,7 +84,8 @@ func (k *desk) thirsty() bool { return k.more && len(k.lanes) == 0 }
 func (k *desk) enqueue(p Page) {
 	at := laneOf(p)
 	if k.lanes[at] == nil {
-		k.lanes[at] = &line{}
+		k.opened++
+		k.lanes[at] = &line{seq: k.opened}
 	}
 	k.lanes[at].pages = append(k.lanes[at].pages, p)
 }
@@ -108,7 +114,9 @@ func (k *desk) takeUp(ctx context.Context) {
 // dispatch starts an attempt in each lane that is free, as far as its channel
 // takes more.
 func (k *desk) dispatch(ctx context.Context) {
-	for at, l := range k.lanes {
+	inOrder := slices.SortedFunc(maps.Keys(k.lanes), func(a, b lane) int { return cmp.Compare(k.lanes[a].seq, k.lanes[b].seq) })
+	for _, at := range inOrder {
+		l := k.lanes[at]
 		if l.sending || k.busy[at.channel] >= parallel || time.Now().Before(l.pause) {
 			continue
 		}

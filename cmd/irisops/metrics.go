@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"time"
 
 	"irisops/bot/web/metrics"
 	"irisops/store"
@@ -10,7 +11,7 @@ import (
 // showMetrics joins the figures for Prometheus to the listener.
 func (a *app) showMetrics(db *store.DB, log *slog.Logger) {
 	if a.web != nil {
-		a.web.Handle("GET /metrics", metrics.Handler(metrics.Options{Record: db, Nodes: a.watched, Version: version, Log: log}))
+		a.web.Handle("GET /metrics", metrics.Handler(metrics.Options{Record: db, Nodes: a.watched, Audited: a.audited, Version: version, Log: log}))
 	}
 }
 
@@ -23,4 +24,10 @@ func (a *app) watched() []metrics.Nodes {
 		}
 	}
 	return all
+}
+
+// audited is when the auditor was last content, and the last heartbeat.
+func (a *app) audited() (looked, beat time.Time) {
+	o := a.bot.Oversight()
+	return o.Looked, o.Beat
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"irisops/bot"
+	"irisops/bot/intake"
 	"irisops/bot/pager"
 	"irisops/bot/pager/link"
 	"irisops/bot/pager/mail"
@@ -93,7 +94,8 @@ func heartbeat(cfg config.Config) bot.Heartbeat {
 	}}
 }
 
-// answerPages joins what pages lead back by: links, and PagerDuty's webhooks.
+// answerPages joins what pages lead back by, links and PagerDuty's webhooks, and
+// where alerts come in.
 func (a *app) answerPages(cfg config.Config, log *slog.Logger) {
 	if a.web == nil {
 		return
@@ -103,6 +105,10 @@ func (a *app) answerPages(cfg config.Config, log *slog.Logger) {
 		for pattern, route := range h.Routes() {
 			a.web.Handle(pattern, route)
 		}
+	}
+	if al := cfg.Alerts; al != nil {
+		a.web.Handle("POST "+intake.Path, &intake.Handler{Bearer: al.Bearer.Reveal(), Signature: al.Signature.Reveal(), Log: log,
+			Rules: intake.Rules{Label: al.Label, Priorities: al.Priorities, Otherwise: al.Otherwise}, Take: a.bot.TakeAlerts})
 	}
 	if d := cfg.PagerDuty; d != nil && d.WebhookSecret.Reveal() != "" {
 		users := map[string]string{}

@@ -42,8 +42,11 @@ type Nodes struct {
 
 // Options are what the figures are made of. Record is needed.
 type Options struct {
-	Record  Record
-	Nodes   func() []Nodes // nil, or nothing in it: not watched
+	Record Record
+	Nodes  func() []Nodes // nil, or nothing in it: not watched
+	// Audited is when every deadline was found armed and none overdue, and when a
+	// heartbeat was taken last; zero is never. Nil: nobody looks.
+	Audited func() (looked, beat time.Time)
 	Version string
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger
@@ -75,6 +78,9 @@ var (
 	connected = desc("iris_connected_nodes", "Expected nodes of the cluster that answered when the watch looked last.", "cluster")
 	seen      = desc("irisops_watch_last_look_timestamp_seconds", "When the watch looked at the cluster last.", "cluster")
 
+	audited = desc("irisops_audit_passed_timestamp_seconds", "When every deadline was last found armed and none overdue. Missing if never.")
+	beaten  = desc("irisops_heartbeat_timestamp_seconds", "When a heartbeat was last taken by whoever watches from outside. Missing if never.")
+
 	readable = desc("irisops_database_readable", "1 if the record can be read. If it is 0, the figures that come from it are missing.")
 	open     = desc("irisops_open_incidents", "Incidents that are not resolved.", "priority", "state")
 	nextDue  = desc("irisops_next_escalation_timestamp_seconds", "When the next escalation step is due. Missing if none is armed.")
@@ -90,7 +96,7 @@ type collector struct{ o Options }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{expected, connected, seen, readable, open, nextDue, overdue, pending, oldest, requests, halted, build} {
+	for _, d := range []*prometheus.Desc{expected, connected, seen, audited, beaten, readable, open, nextDue, overdue, pending, oldest, requests, halted, build} {
 		out <- d
 	}
 }
@@ -102,6 +108,15 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 	now := c.o.Now()
 	gauge(build, 1, c.o.Version)
+	if c.o.Audited != nil {
+		looked, beat := c.o.Audited()
+		if !looked.IsZero() {
+			gauge(audited, float64(looked.Unix()))
+		}
+		if !beat.IsZero() {
+			gauge(beaten, float64(beat.Unix()))
+		}
+	}
 	if c.o.Nodes != nil {
 		for _, n := range c.o.Nodes() {
 			gauge(expected, float64(n.Expected), n.Cluster)

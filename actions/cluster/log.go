@@ -30,18 +30,22 @@ var (
 // begins somewhere in the middle of the log.
 const tailBytes = 1 << 20
 
-// readLog sorts the last lines of a log. zone is what its times are in; max is
-// how many lines were asked for.
-func readLog(lines []string, max int, zone *time.Location, mask masker) logTail {
-	var tail logTail
+// allOfIt says whether these lines are surely all of a log of which max were asked
+// for.
+func allOfIt(lines []string, max int) bool {
 	size := 0
 	for _, line := range lines {
 		size += len(line) + 1
 	}
-	cut := len(lines) >= max || size >= tailBytes*9/10
+	return len(lines) < max && size < tailBytes*9/10
+}
 
+// readLog sorts the last lines of a log. zone is what its times are in; max is
+// how many lines were asked for.
+func readLog(lines []string, max int, zone *time.Location, mask masker) logTail {
+	var tail logTail
 	current := entry{}
-	fragment := cut
+	fragment := !allOfIt(lines, max)
 	flush := func() {
 		if len(current.lines) == 0 {
 			return

@@ -245,3 +245,35 @@ func TestLogs(t *testing.T) {
 		}
 	})
 }
+
+// A log that was begun anew is read together with the one before it, as far as
+// was asked for.
+func TestLogsBegunAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := build(Options{Zone: time.UTC}, core("core"), edge("edge1", 8085))
+		at := func(ago time.Duration, text string) []string {
+			return []string{"=ERROR REPORT==== " + time.Now().UTC().Add(-ago).Format("2-Jan-2006::15:04:05.000000") + " ===", text}
+		}
+		time.Sleep(time.Hour)
+		w.get("core").log = at(2*time.Minute, "after the start")
+		w.get("core").older = append(at(time.Hour, "long before"), at(5*time.Minute, "why it died")...)
+		for _, tt := range []struct {
+			args     actions.Args
+			headline string
+			first    string
+		}{
+			{actions.Args{"node": "core", "since": "10m0s"}, "core.log: 4 lines in the last 10 min; it was begun anew meanwhile: the first of them are from core.log.1; 2 errors", "why it died"},
+			{actions.Args{"node": "core"}, "core.log: 6 lines; it was begun anew meanwhile: the first of them are from core.log.1; 3 errors", "long before"},
+			{actions.Args{"node": "core", "n": "2"}, "core.log: 2 lines; 1 error", "after the start"},
+			{actions.Args{"node": "edge1"}, "edge1.log: 0 lines", ""},
+		} {
+			r := do(t, c, "logs", tt.args)
+			if r.Headline != tt.headline {
+				t.Errorf("%v\n got %s\nwant %s", tt.args, r.Headline, tt.headline)
+			}
+			if tt.first != "" && r.Sections[0].Lines[1] != tt.first {
+				t.Errorf("%v: %q", tt.args, r.Sections[0].Lines)
+			}
+		}
+	})
+}

@@ -24,7 +24,7 @@ func (c *Cluster) logs() actions.Action {
 		Long: `Shows the last lines of a node's log, with what os_mon repeats twice a second folded and counted. Cookies, tokens and the contents of binaries (message bodies) are masked; --grep looks at what is shown.
 
 The runbook's tail -100 core.log finds nothing but noise: IRIS asks os_mon, which it does not start, and each time two lines are logged.
-A start of IRIS truncates the log. start and restart of irisops rename it first, so that older logs stand beside it.`,
+A start of IRIS truncates the log. start and restart of irisops rename it first, so that older logs stand beside it. Where the log reaches back less far than was asked for, the newest one beside it is read, too, and named.`,
 		Params: []actions.Param{
 			{Name: "node", Kind: actions.Node, Doc: "whose log", Example: c.anyNode(EdgeRole)},
 			{Name: "n", Kind: actions.Count, Flag: true, Doc: fmt.Sprintf("how many lines, at most %d", mostLines), Example: "50"},
@@ -54,6 +54,10 @@ func (c *Cluster) lookLogs(ctx context.Context, req actions.Request) (actions.Re
 		return actions.Result{}, c.failure(err, hint(err), "The log of %s cannot be read: %s", n.Short, c.mask.err(err))
 	}
 	tail := readLog(raw, readLines, c.opt.Zone, c.mask)
+	from := ""
+	if allOfIt(raw, readLines) && !enough(tail, count, since) {
+		from, tail = c.before(ctx, n, raw, tail)
+	}
 	var limits []string
 	if since > 0 {
 		tail = tail.since(time.Now().Add(-since))
@@ -71,6 +75,9 @@ func (c *Cluster) lookLogs(ctx context.Context, req actions.Request) (actions.Re
 	if left > 0 {
 		parts = append(parts, plural(left, "line")+" before them not shown")
 	}
+	if from != "" {
+		parts = append(parts, "it was begun anew meanwhile: the first of them are from "+from)
+	}
 	bad := len(tail.bad())
 	if bad > 0 {
 		parts = append(parts, plural(bad, "error"))
@@ -85,8 +92,50 @@ func (c *Cluster) lookLogs(ctx context.Context, req actions.Request) (actions.Re
 	if len(lines) > 0 {
 		r.Sections = []actions.Section{{Title: n.Log, Lines: lines, Code: true}}
 	}
-	r.Data = map[string]any{"node": n.Short, "log": n.Log, "lines": lines, "folded": folded, "errors": bad}
+	r.Data = map[string]any{"node": n.Short, "log": n.Log, "begins_in": from, "lines": lines, "folded": folded, "errors": bad}
 	return r, nil
+}
+
+// OlderLogs knows which logs stand beside a node's own: those that irisops or
+// logrotate have renamed.
+type OlderLogs interface {
+	// OlderLogs are their names in the node's folder, the newest first. Packed ones
+	// are not among them.
+	OlderLogs(ctx context.Context, n Node) ([]string, error)
+}
+
+// enough says whether the log reaches back as far as was asked for.
+func enough(tail logTail, count int, since time.Duration) bool {
+	if since == 0 {
+		lines, _ := tail.text()
+		return len(lines) >= count
+	}
+	for _, e := range tail {
+		if !e.at.IsZero() {
+			return e.at.Before(time.Now().Add(-since))
+		}
+	}
+	return false
+}
+
+// before puts the end of the newest older log in front of a whole one. A log that
+// was truncated in place leaves nothing to put there.
+func (c *Cluster) before(ctx context.Context, n Node, raw []string, tail logTail) (from string, _ logTail) {
+	host, ok := c.host.(OlderLogs)
+	if !ok {
+		return "", tail
+	}
+	names, err := host.OlderLogs(ctx, n)
+	if err != nil || len(names) == 0 {
+		return "", tail
+	}
+	older := n
+	older.Log = names[0]
+	lines, err := c.host.LogTail(ctx, older, readLines-len(raw))
+	if err != nil || len(lines) == 0 {
+		return "", tail // packed or removed in between
+	}
+	return names[0], append(readLog(lines, readLines-len(raw), c.opt.Zone, c.mask), tail...)
 }
 
 // window is how many lines and how far back.

@@ -53,6 +53,7 @@ type fakeNode struct {
 	stillborn  bool      // make works, but the process ends at once
 	tablesAt   time.Time // its tables are loaded from here on
 	log        []string
+	older      []string // what stands in the log before
 	archiveErr error
 	unseen     error // error of Process
 	logErr     error
@@ -394,7 +395,19 @@ func (w *world) LogTail(_ context.Context, n Node, max int) ([]string, error) {
 	if f.logErr != nil {
 		return nil, f.logErr
 	}
+	if n.Log == f.Log+".1" {
+		return slices.Clone(f.older), nil
+	}
 	return slices.Clone(f.log[len(f.log)-min(len(f.log), max):]), nil
+}
+
+func (w *world) OlderLogs(_ context.Context, n Node) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.get(n.Short).older == nil {
+		return nil, nil
+	}
+	return []string{n.Log + ".1"}, nil
 }
 
 func (w *world) ArchiveLog(_ context.Context, n Node, now time.Time) (string, error) {

@@ -17,8 +17,9 @@ type Hosts struct {
 }
 
 var (
-	_ cluster.Host    = (*Hosts)(nil)
-	_ cluster.Machine = (*Hosts)(nil)
+	_ cluster.Host      = (*Hosts)(nil)
+	_ cluster.Machine   = (*Hosts)(nil)
+	_ cluster.OlderLogs = (*Hosts)(nil)
 )
 
 // NewHosts joins the local host and those under hosts in the config, by name. The
@@ -49,6 +50,7 @@ type machine interface {
 	cluster.Host
 	cluster.Machine
 	cluster.Folders
+	cluster.OlderLogs
 }
 
 // of gives the host of that name. What Local says of a host that the config does
@@ -115,6 +117,11 @@ func (h *Hosts) Make(ctx context.Context, n cluster.Node) error { return h.of(n.
 // LogTail implements cluster.Host.
 func (h *Hosts) LogTail(ctx context.Context, n cluster.Node, max int) ([]string, error) {
 	return h.of(n.Host).LogTail(ctx, n, max)
+}
+
+// OlderLogs implements cluster.OlderLogs.
+func (h *Hosts) OlderLogs(ctx context.Context, n cluster.Node) ([]string, error) {
+	return h.of(n.Host).OlderLogs(ctx, n)
 }
 
 // ArchiveLog implements cluster.Host.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,6 +99,43 @@ func readEnd(ctx context.Context, f io.ReaderAt, size int64, max int) (end []byt
 		pos -= length
 	}
 	return end, pos == 0, nil
+}
+
+// OlderLogs implements cluster.OlderLogs.
+func (l *Local) OlderLogs(_ context.Context, n cluster.Node) ([]string, error) {
+	file, err := logPath(n)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Dir(file))
+	if err != nil {
+		return nil, classify(err, "The folder of the log cannot be read")
+	}
+	made := map[string]time.Time{}
+	var names []string
+	for _, e := range entries {
+		name, ok := olderLog(n, e.Name())
+		if info, err := e.Info(); ok && err == nil && info.Mode().IsRegular() {
+			made[name] = info.ModTime()
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(made[b].Compare(made[a]), strings.Compare(b, a)) })
+	return names, nil
+}
+
+// olderLog is the name in the node's folder of a file beside its log, if that is
+// an older one: core.log.20261123T031502Z, core.log.1, core.log-20261123.
+func olderLog(n cluster.Node, base string) (string, bool) {
+	rest, ok := strings.CutPrefix(base, filepath.Base(n.Log))
+	if !ok || len(rest) < 2 || rest[0] != '.' && rest[0] != '-' || checkWord("", base) != nil {
+		return "", false
+	}
+	switch filepath.Ext(base) {
+	case ".gz", ".xz", ".zst", ".bz2", ".Z":
+		return "", false
+	}
+	return filepath.Join(filepath.Dir(n.Log), base), true
 }
 
 // ArchiveLog implements cluster.Host: edge1.log becomes

@@ -173,6 +173,29 @@ func (r *Remote) LogTail(ctx context.Context, n cluster.Node, max int) ([]string
 	}
 }
 
+// OlderLogs implements cluster.OlderLogs, as Local does. Of each name that fits it
+// is looked that it is a file when it is read.
+func (r *Remote) OlderLogs(ctx context.Context, n cluster.Node) ([]string, error) {
+	file, _, err := r.logFile(ctx, n)
+	if err != nil && !missing(err) {
+		return nil, err
+	}
+	a, err := r.look(ctx, "ls", "-1", "-t", "-b", path.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	if a.exit != 0 {
+		return nil, r.failed(a, "The folder of the log cannot be read")
+	}
+	var names []string
+	for line := range strings.Lines(string(a.out)) {
+		if name, ok := olderLog(n, strings.TrimSuffix(line, "\n")); ok && checkRemoteWord(name) == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // ArchiveLog implements cluster.Host, as Local does. mv -n never replaces a file;
 // whether it renamed is seen by the file's number, since it does not always tell.
 func (r *Remote) ArchiveLog(ctx context.Context, n cluster.Node, now time.Time) (string, error) {

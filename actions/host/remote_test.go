@@ -298,6 +298,48 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Older logs are the same here and over SSH: the newest first, and only what is one.
+func TestOlderLogs(t *testing.T) {
+	r, l, ctx := newSSHD(t).remote(t), NewLocal(noEPMD, "hushhush"), t.Context()
+	dir := t.TempDir()
+	for i, name := range []string{"edge1.log", "edge1.log.20261123T031502Z", "edge1.log.1", "edge1.log-20261120", "edge1.log.2.gz", "edge1.log.", "edge1.logs", "edge1.log.bad name", "edge10.log.1"} {
+		file := filepath.Join(dir, name)
+		write(t, file, name+"\n")
+		at := three.Add(time.Duration(i) * time.Minute)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "logs"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "logs", "edge1.log.7"), "deep\n")
+	for _, tt := range []struct {
+		log  string
+		want []string
+	}{
+		{"edge1.log", []string{"edge1.log-20261120", "edge1.log.1", "edge1.log.20261123T031502Z"}},
+		{"logs/edge1.log", []string{"logs/edge1.log.7"}}, // though there is no log itself
+		{"core.log", nil},
+	} {
+		here, far := node(dir), there(dir)
+		here.Log, far.Log = tt.log, tt.log
+		got, err := l.OlderLogs(ctx, here)
+		if err != nil || !cmp.Equal(tt.want, got) {
+			t.Errorf("%s here: %q, %v", tt.log, got, err)
+		}
+		if got, err := r.OlderLogs(ctx, far); err != nil || !cmp.Equal(tt.want, got) {
+			t.Errorf("%s over SSH: %q, %v", tt.log, got, err)
+		}
+		for _, name := range tt.want {
+			here.Log = name
+			if lines, err := l.LogTail(ctx, here, 9); err != nil || len(lines) != 1 {
+				t.Errorf("%s: %q, %v", name, lines, err)
+			}
+		}
+	}
+}
+
 func TestRemoteFailures(t *testing.T) {
 	t.Parallel()
 	r, ctx := newSSHD(t).remote(t), t.Context()

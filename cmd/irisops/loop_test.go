@@ -158,12 +158,14 @@ func TestTheWholeLoop(t *testing.T) {
 	l := labtest.ForTest(t, lab.Options{})
 	p := newPlayer(t, l.ConfigFile())
 	want(t, p.say("operator", "status", 0), "No incident is open", "3 nodes answer")
+	want(t, p.say("operator", "diagnose", 0), "all 3 nodes healthy")
 	before := pids(t, l)
 	if err := l.Kill(t.Context(), "edge1"); err != nil {
 		t.Fatal(err)
 	}
 	said := p.say("operator", `declare P0 “no clients can connect”`, 0) // smart quotes, as a phone types them
-	want(t, said, "INC-1 P0 open: no clients can connect", "PAGE: operator (primary)", "edge1 down", "core, edge2 healthy", "start edge1")
+	want(t, said, "INC-1 P0 open: no clients can connect", "PAGE: operator (primary)", "edge1 down", "core, edge2 healthy", "start edge1",
+		"Changed since the healthy diagnosis of", fmt.Sprintf("ok: pid %d", before["edge1"]))
 	want(t, p.say("operator", "ack", 0), "acknowledged by operator", "does not stop the clocks")
 	want(t, p.say("operator", "recovered", 1), "INC-1 is not recovered", "edge1")
 	want(t, p.say("guest", "restart edge1", 1), "`restart` needs operator")

@@ -67,7 +67,7 @@ func onSmallDisk(t *testing.T, dir string) {
 	m.look("disk nearly full", m.c, "disk nearly full on "+host+": ", " of 24 MB free in "+dir)
 	fill(t, full, dir, 0)
 	m.look("disk full", m.c, "disk full on "+host+": 0 bytes of 24 MB free in "+dir)
-	f.must(f.lab.Kill(t.Context(), "core"))
+	f.kill("core")
 	m.look("disk full, and the core died", m.c, "disk full on "+host+": ", "; core down")
 	f.must(os.Remove(full))
 	for _, row := range rows {

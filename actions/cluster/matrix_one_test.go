@@ -100,7 +100,7 @@ func oneCore(t *testing.T, rows *[]string) {
 	f.must(f.lab.Resume(t.Context(), "core"))
 	m.healthy()
 
-	f.must(f.lab.Kill(t.Context(), "edge1"))
+	f.kill("edge1")
 	m.look("edge killed", c, "edge1 down; core, edge2 healthy")
 	squatter, err := net.Listen("tcp", f.node("edge1").Addr())
 	f.must(err)
@@ -108,7 +108,7 @@ func oneCore(t *testing.T, rows *[]string) {
 	squatter.Close()
 	f.eval("core", `[mnesia:dirty_write({user_status, integer_to_binary(I), I}) || I <- lists:seq(1, 100000)], {ok, done}.`)
 	m.look("Mnesia overload, and the edge still down", c, "edge1 down; Mnesia overload on core: ", "reports of an overloaded Mnesia")
-	f.must(f.lab.Kill(t.Context(), "core"))
+	f.kill("core")
 	m.look("core killed too", c, "core, edge1 down")
 	f.act(c, "start", "all", actions.Do)
 
@@ -119,7 +119,7 @@ func oneCore(t *testing.T, rows *[]string) {
 	m.look("epmd gone", f.strict(f.connect(lab.Cookie)), "epmd is gone on "+hostOf(f.node("core")))
 
 	for _, n := range f.spec.Nodes {
-		f.must(f.lab.Kill(t.Context(), n.Short))
+		f.kill(n.Short)
 	}
 	m.look("all killed", c, "whole cluster down: no node answers")
 }

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,22 @@ func (f *field) eval(node, code string) {
 	tokens := call("erl_scan", "string", term.Text(code))
 	forms := call("erl_parse", "parse_exprs", tokens[1])
 	call("erl_eval", "exprs", forms[1], term.List{})
+}
+
+// kill kills a node, and waits until the kernel has closed its port: that comes a
+// moment after the end of its process is seen.
+func (f *field) kill(short string) {
+	f.Helper()
+	f.must(f.lab.Kill(f.Context(), short))
+	if n := f.node(short); n.Port != 0 {
+		f.eventually(short+"'s port is closed", func() bool {
+			conn, err := net.Dial("tcp", n.Addr())
+			if err == nil {
+				conn.Close()
+			}
+			return err != nil
+		})
+	}
 }
 
 func (f *field) full(c *cluster.Cluster) actions.Result {

@@ -29,7 +29,7 @@ func twoCores(t *testing.T, rows *[]string) {
 	heal()
 	m.healthy()
 
-	f.must(f.lab.Kill(t.Context(), "core2"))
+	f.kill("core2")
 	m.look("one of two cores killed", m.c, "core2 down; core, edge1, edge2 healthy")
 	f.act(m.c, "start", "core2", actions.Do)
 	m.healthy()

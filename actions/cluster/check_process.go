@@ -10,13 +10,13 @@ import (
 // checkProcess is the runbook's `ps aux | grep beam`, but for exactly this node.
 var checkProcess = check{
 	name: "process", asks: "does a process run under the node's name in its folder, and in which state?", silence: actions.Unknown,
-	run: func(ctx context.Context, c *Cluster, n Node) Finding {
-		p, ok, err := c.host.Process(ctx, n)
+	outside: func(ctx context.Context, v *visit) Finding {
+		p, ok, err := v.process(ctx)
 		switch {
 		case err != nil:
-			return c.unseen(err, "processes")
+			return v.c.unseen(err, "processes")
 		case !ok:
-			return found(actions.Critical, "no process runs as %s in %s", n.Alive(), n.Dir).code(codeNoProcess)
+			return found(actions.Critical, "no process runs as %s in %s", v.n.Alive(), v.n.Dir).code(codeNoProcess)
 		case p.State == "zombie":
 			return found(actions.Critical, "pid %d has ended and waits for its parent (zombie)", p.PID).code(codeNoProcess)
 		}
@@ -27,6 +27,28 @@ var checkProcess = check{
 		f.pid, f.Mark = p.PID, fmt.Sprintf("pid %d from %d", p.PID, p.Started)
 		return f
 	},
+}
+
+// process is the node's process, looked for once.
+func (v *visit) process(ctx context.Context) (Process, bool, error) {
+	type answer struct {
+		p  Process
+		ok bool
+	}
+	a, err := v.once(ctx, "process", func() (any, error) {
+		p, ok, err := v.c.host.Process(ctx, v.n)
+		return answer{p, ok}, err
+	})
+	if err != nil {
+		return Process{}, false, err
+	}
+	return a.(answer).p, a.(answer).ok, nil
+}
+
+// ended says that the node's process was looked for, and is not there any more.
+func (v *visit) ended(ctx context.Context) bool {
+	p, ok, err := v.process(ctx)
+	return err == nil && (!ok || p.State == "zombie")
 }
 
 // size is a number of bytes for people.

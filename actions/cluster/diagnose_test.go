@@ -58,6 +58,11 @@ func TestDiagnose(t *testing.T) {
 		{name: "healthy", trouble: func(*world) {}, verdict: "all 3 nodes healthy", next: []string{"verify"}, within: 50 * time.Millisecond},
 		{name: "edge dead", trouble: func(w *world) { w.kill("edge1") }, verdict: "edge1 down; core, edge2 healthy", exit: 2,
 			next: []string{"start edge1"}, cites: "Single Edge Node Failure", within: 50 * time.Millisecond},
+		{name: "edge that dies just now", trouble: func(w *world) {
+			w.kill("edge1")
+			w.get("edge1").portTaken = true // by the kernel, for a moment yet
+			time.AfterFunc(250*time.Millisecond, func() { w.mu.Lock(); defer w.mu.Unlock(); w.get("edge1").portTaken = false })
+		}, verdict: "edge1 down; core, edge2 healthy", exit: 2, next: []string{"start edge1"}},
 		{name: "core dead", trouble: func(w *world) { w.kill("core") }, verdict: "core down; edge1, edge2 healthy", exit: 2,
 			next: []string{"start core"}, cites: "Single Core Node Failure"},
 		{name: "both edges dead", trouble: func(w *world) { w.kill("edge1", "edge2") }, verdict: "edge1, edge2 down; core healthy", exit: 2, next: []string{"start edge"}},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -179,7 +178,7 @@ func (c *call) attempt() (err error) {
 	if d := c.Access.May(c.who, c.spec.Words, accessClass(c.spec)); !d.Allowed {
 		return c.refuse(&actions.Error{Code: "not-allowed", Text: d.Why, Hint: "`whoami` says what you can do here."})
 	}
-	if late := c.now.Sub(c.d.Received); late > StaleAfter && c.spec.Class != actions.See && !slices.Contains(always, c.spec.Words) {
+	if late := c.now.Sub(c.d.Received); late > StaleAfter && c.spec.Class != actions.See {
 		why := fmt.Sprintf("It was said %s ago and reached me only now", spoken(late))
 		_ = c.refuse(&actions.Error{Code: "stale", Text: why + ", and I asked whether it is still wanted."}) // recorded; the answer is the question
 		c.out.fail(ExitRefused)

@@ -7,10 +7,6 @@ import (
 	"irisops/bot/message"
 )
 
-// always are the words that are carried out however late they come: they only
-// keep things from happening.
-var always = []string{"halt"}
-
 // longestWords is how long the words of a button may be.
 const longestWords = 1500
 

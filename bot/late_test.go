@@ -35,13 +35,9 @@ func TestLateWordsAskAgain(t *testing.T) {
 	if runs, err := db.LastRuns(10); err != nil || len(runs) != 1 {
 		t.Errorf("%v, %v", runs, err)
 	}
-	// Looking is never late, and neither is a halt.
+	// Looking is never late.
 	if code := late("3", "status", time.Hour); code != bot.ExitDone {
 		t.Errorf("code %d", code)
-	}
-	late("4", "halt something is wrong", time.Hour)
-	if h, err := db.Halted(); err != nil || h == nil {
-		t.Errorf("a late halt did not halt: %v", err)
 	}
 	// In an incident's thread the button stays in it.
 	late("5", `declare P1 "slow"`, 0)

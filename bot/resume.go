@@ -267,7 +267,7 @@ func (b *Bot) afterCrash(d inbox.Delivery) (message.Message, bool) {
 		return message.Message{Level: message.Refused,
 			Title:  fmt.Sprintf("`%s` was not carried out: irisops was stopped just then.", d.Text),
 			Blocks: []message.Block{{Text: "Look with `status` what waits, and say it again if it is still wanted."}}}, true
-	case time.Since(d.Received) > StaleAfter && !slices.Contains(always, parsed.Spec.Words):
+	case time.Since(d.Received) > StaleAfter:
 		return b.askAgain(d, fmt.Sprintf("irisops was down when it came, and that is more than %s ago", spoken(StaleAfter))), true
 	}
 	return message.Message{}, false

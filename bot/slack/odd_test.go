@@ -65,9 +65,9 @@ func TestLateCommandsAskAgain(t *testing.T) {
 	s.ExpectInThread(parent, "all 3 nodes answer")
 	s.Late(5 * time.Minute)
 	s.Mention(operator, ops, parent, "resolve too late")
-	s.ExpectEphemeral(operator, "Refused", "was said 5 minutes ago")
+	s.ExpectEphemeral(operator, "Is `resolve too late` still wanted?", "was said 5 minutes ago", "[Do It Now]")
 	s.Click(operator, parent, "Acknowledge")
-	s.ExpectEphemeral(operator, "Refused", "was said 5 minutes ago")
+	s.ExpectEphemeral(operator, "Is `ack --incident INC-1` still wanted?", "was said 5 minutes ago")
 	s.Mention(operator, ops, parent, "whoami") // changes nothing
 	s.ExpectInThread(parent, "operator")
 	s.NothingElse()

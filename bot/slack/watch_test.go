@@ -42,7 +42,7 @@ func TestWhatWasMissed(t *testing.T) {
 	live(t, set)
 	s.ExpectInThread(asked, "guest")
 	s.ExpectInThread(parent, "Noted in the timeline of INC-1")
-	s.ExpectEphemeral(operator, "Refused", "was said 5 minutes ago")
+	s.ExpectEphemeral(operator, "Is `halt said long ago` still wanted?", "was said 5 minutes ago")
 	s.NothingElse()
 }
 

@@ -135,6 +135,7 @@ type Bot struct {
 	calendar *schedule.Loop
 	watchers []*watch.Watcher
 	starters starters
+	cancels  cancels
 	parents  sync.Mutex // one at a time brings a parent up to date
 	looks    sync.Map   // run number -> looking
 	shown    roster

@@ -23,6 +23,8 @@ func (b *Bot) makeClocks() {
 		Listener: func(r runbook.Run) { b.publishRun(context.WithoutCancel(b.ctx), r) },
 		Halted:   b.haltReason,
 		Log:      b.log,
+
+		Cancelled: b.cancels.of,
 	}
 	b.loop = &escalation.Loop{
 		Incidents: b.Store,

@@ -96,6 +96,8 @@ var words = []word{
 	{command.Spec{Words: "confirm", Class: actions.Tell, Group: agrees, Summary: "run what you asked for, as shown", Example: "confirm REQ-3", Params: []actions.Param{requestID}}, confirm},
 	{command.Spec{Words: "approve", Class: actions.Tell, Group: agrees, Summary: "let another person's dangerous request run, as shown", Example: "approve REQ-3", Params: []actions.Param{requestID}}, approve},
 	{command.Spec{Words: "deny", Class: actions.Tell, Group: agrees, Summary: "refuse or withdraw a request", Example: "deny REQ-3 the owner is on it",
+		Long: "A request that waits is refused or withdrawn. One that is being carried out stops: the step under way finishes, and none starts after it. " +
+			"One that was interrupted is given up: everything stays as it is, and its lock is freed.",
 		Params: []actions.Param{requestID, {Name: "reason", Kind: actions.Text, Optional: true, Doc: "why not", Example: "the owner is on it"}}}, deny},
 	{command.Spec{Words: "halt", Class: actions.Tell, Group: agrees, Summary: "stop every action at once: the running step finishes, none starts", Example: "halt something is wrong",
 		Params: []actions.Param{{Name: "reason", Kind: actions.Text, Optional: true, Doc: "why", Example: "something is wrong"}}}, halt},

@@ -272,6 +272,7 @@ func (c *call) execute(run runbook.Run, plan actions.Plan, how func(context.Cont
 	c.later(run.ID(), func(ctx context.Context) error {
 		defer begin()
 		defer c.starters.clear(run.Number, c.d.ID)
+		defer c.cancels.clear(run.Number)
 		ended, err := how(ctx, run, plan)
 		if err != nil {
 			c.log.Error("a run ended badly", "run", run.ID(), "err", err)
@@ -297,8 +298,11 @@ func deny(c *call) error {
 	if err != nil {
 		return err
 	}
-	if run.State == runbook.Uncertain {
+	switch run.State {
+	case runbook.Uncertain:
 		return c.giveUp(run)
+	case runbook.Running:
+		return c.callOff(run)
 	}
 	settled, err := run.Approval.Deny(c.voter(), c.args["reason"], nowUTC())
 	if err != nil {

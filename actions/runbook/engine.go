@@ -55,6 +55,10 @@ type Engine struct {
 	Halted   func() (reason string, halted bool) // asked before each step; nil: never
 	Log      *slog.Logger                        // nil: nothing is logged
 
+	// Cancelled says whether somebody has called that run off. It is asked before
+	// each step, as Halted is; nil: never.
+	Cancelled func(run uint64) (reason string, cancelled bool)
+
 	// Grace is how long a step may stay silent once its time is over and its
 	// context cancelled, before it counts as hung. 0 means 5 seconds.
 	Grace time.Duration
@@ -112,7 +116,7 @@ func (e *Engine) carryOn(ctx context.Context, run Run, steps []actions.Step, fro
 		if ctx.Err() != nil {
 			return run, errStopping(run)
 		}
-		if reason, halted := e.halted(); halted {
+		if reason, stop := e.stop(run); stop {
 			return e.settle(ctx, run.stopped(i, Cancelled, "stopped", reason, now()), i)
 		}
 		begun, err := e.save(ctx, run.begun(i, now()), saveAgain)
@@ -120,7 +124,7 @@ func (e *Engine) carryOn(ctx context.Context, run Run, steps []actions.Step, fro
 			run, _ = e.settle(ctx, run.stopped(i, Failed, "nothing done", "its start could not be written down", now()), i)
 			return run, notWritten(run, i, err)
 		}
-		if reason, halted := e.halted(); halted { // while that was written down: it has not begun
+		if reason, stop := e.stop(run); stop { // while that was written down: it has not begun
 			run.Version = begun.Version
 			return e.settle(ctx, run.stopped(i, Cancelled, "halted", reason, now()), i)
 		}
@@ -180,11 +184,17 @@ func (e *Engine) tell(run Run) {
 	e.Listener(run.copied())
 }
 
-func (e *Engine) halted() (string, bool) {
-	if e.Halted == nil {
-		return "", false
+// stop says whether no further step of the run may start, and why.
+func (e *Engine) stop(run Run) (reason string, stop bool) {
+	if e.Halted != nil {
+		if reason, stop = e.Halted(); stop {
+			return reason, true
+		}
 	}
-	return e.Halted()
+	if e.Cancelled != nil {
+		return e.Cancelled(run.Number)
+	}
+	return "", false
 }
 
 func (e *Engine) log() *slog.Logger {

@@ -29,7 +29,7 @@ func (e *Engine) Resume(ctx context.Context, run Run, plan actions.Plan) (Run, e
 	if err != nil {
 		return was, err
 	}
-	if reason, halted := e.halted(); halted {
+	if reason, stop := e.stop(run); stop {
 		return was, &actions.Error{Code: CodeHalted, Text: fmt.Sprintf("Actions are halted (%s): %s stays as it is.", reason, run.ID()),
 			Hint: "`resume-actions` lifts the halt."}
 	}

@@ -112,6 +112,7 @@ type stage struct {
 	calendar bool                                    // it has schedules
 	asked    int                                     // how often ask has asked
 	policies map[incident.Priority]escalation.Policy // nil: those of the stage
+	contacts map[string][]string
 	watch    watch.Mode
 }
 
@@ -163,7 +164,7 @@ func (s *stage) start() {
 	b, err := bot.New(bot.Options{
 		Store:    db,
 		Access:   access.Policy{People: access.DemoPeople(), Demo: true},
-		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
+		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}, Contacts: s.contacts},
 		Policies: policies,
 		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary, Observe: s.cluster.observe}},
 		Rooms:    []bot.Room{orderly{s.terminal}},

@@ -58,7 +58,7 @@ func (c *call) theCase(number uint64) (k postmortem.Case, err error) {
 	if k.Timeline, err = c.Store.Timeline(number); err != nil {
 		return k, err
 	}
-	if k.Pages, err = c.Store.PagesOf(k.Incident.ID()); err != nil {
+	if k.Pages, err = c.calls(k.Incident.ID()); err != nil {
 		return k, err
 	}
 	k.Runs, err = c.runsIn(k.Incident.ID(), k.Timeline)

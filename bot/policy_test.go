@@ -68,3 +68,24 @@ func TestAChangeOfThePolicy(t *testing.T) {
 		})
 	}
 }
+
+// escalation names the person, the channel, and what is tried where that fails.
+func TestEscalationNamesTheChannels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		defer func() { s.stop() }()
+		s.stop()
+		s.contacts = map[string][]string{"second": {"mail", "webhook", "conversation"}, "owner": {"conversation"}}
+		s.start()
+		s.ask("operator", `declare P0 "no clients can connect"`)
+		var got []string
+		for _, row := range s.ask("operator", "escalation").Blocks[0].Table.Rows {
+			got = append(got, strings.Join(row[1:], " | "))
+		}
+		want := []string{"P0/15m | second (sre) | mail, else webhook, then conversation | recovered, resolve, stop-paging",
+			"P0/30m | owner (owner) | conversation | recovered, resolve, stop-paging"}
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+}

@@ -95,13 +95,19 @@ func (c *call) aheadRows(inc incident.Incident) (rows [][]string, pages int) {
 
 // reached is whom a step would page and by which channels, as the roster stands.
 func (c *call) reached(inc incident.Incident, s incident.Step) (who, by string) {
-	var people, channels []string
+	var people, channels []string // first
+	var later []string            // where the first do not deliver
 	for _, p := range c.OnCall.Pages(inc.ID(), []incident.Call{{Step: s.Name, Role: s.Role, Due: s.Due}}, s.Due) {
 		people = append(people, firstOf(p.Person, "everybody"))
 		channels = append(channels, p.Channel)
+		later = append(later, p.Next...)
 	}
 	slices.Sort(people)
-	return fmt.Sprintf("%s (%s)", strings.Join(slices.Compact(people), ", "), s.Role), strings.Join(distinct(channels), ", ")
+	by = strings.Join(distinct(channels), ", ")
+	if len(later) > 0 {
+		by += ", else " + strings.Join(distinct(later), ", then ")
+	}
+	return fmt.Sprintf("%s (%s)", strings.Join(slices.Compact(people), ", "), s.Role), by
 }
 
 // distinct keeps the first of equal ones, in their order.
@@ -162,6 +168,9 @@ func whyPaged(c *call) error {
 		}
 		if p.PossibleDuplicate {
 			note += ", possible duplicate"
+		}
+		if len(p.Group) > 1 {
+			note += fmt.Sprintf(", in one message with %d others", len(p.Group)-1)
 		}
 		rows = append(rows, []string{c.clock(p.Sent, c.now), firstOf(p.Person, "everybody"), p.Channel, p.Step + note, text})
 	}
@@ -242,13 +251,19 @@ func (c *call) silence(inc incident.Incident) string {
 	return string(inc.State)
 }
 
+// calls are the incident's pages, without the words that follow them later.
+func (c *call) calls(id string) ([]pager.Page, error) {
+	pages, err := c.Store.PagesOf(id)
+	return slices.DeleteFunc(pages, func(p pager.Page) bool { return p.Update != "" }), err
+}
+
 // pagesAsked are the pages of the incident: all, or those of the person named.
 func (c *call) pagesAsked() (incident.Incident, []pager.Page, error) {
 	inc, err := c.theIncident()
 	if err != nil {
 		return inc, nil, err
 	}
-	pages, err := c.Store.PagesOf(inc.ID())
+	pages, err := c.calls(inc.ID())
 	if who := c.args["person"]; who != "" {
 		pages = slices.DeleteFunc(pages, func(p pager.Page) bool { return p.Person != who })
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,6 +78,9 @@ func showAudit(c *call) error {
 	return nil
 }
 
+// hashShape is a whole hash: `audit export` has it.
+var hashShape = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
 func entries(n int) string {
 	if n == 1 {
 		return "1 entry"
@@ -83,16 +88,18 @@ func entries(n int) string {
 	return fmt.Sprintf("%d entries", n)
 }
 
-// told is an entry's command with its parameters, and its text.
+// told is an entry's command with its parameters, and its text. What becomes of
+// a request leaves out the parameters that it was asked for with.
 func told(e audit.Entry) string {
 	words := []string{e.Command}
-	var names []string
-	for name := range e.Args {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		words = append(words, name+"="+e.Args[name])
+	if e.Request == "" || e.Kind == audit.Request {
+		for _, name := range slices.Sorted(maps.Keys(e.Args)) {
+			value := e.Args[name]
+			if hashShape.MatchString(value) {
+				value = value[:12] + "..."
+			}
+			words = append(words, name+"="+value)
+		}
 	}
 	if e.Request != "" {
 		words = append([]string{e.Request}, words...)

@@ -1,14 +1,20 @@
 package bot_test
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"irisops/actions"
 	"irisops/actions/runbook"
 	"irisops/bot"
+	"irisops/bot/access"
 	"irisops/bot/audit"
 	"irisops/bot/inbox"
+	"irisops/bot/oncall"
+	"irisops/store"
 )
 
 // An account of the machine that is no person, root included, breaks the glass
@@ -53,5 +59,59 @@ func TestAnAccountBreaksTheGlass(t *testing.T) {
 	}
 	if code := say("3", "break-glass REQ-1 again"); code != bot.ExitRefused {
 		t.Errorf("it was broken twice: %+v", room.reply("3"))
+	}
+}
+
+// A run that was interrupted and would need a second person to go on is taken up
+// by its requester alone, in front of everybody; nobody else may.
+func TestAnInterruptedRunGoesOnAlone(t *testing.T) {
+	db, err := store.Open(filepath.Join(t.TempDir(), "irisops.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	room, tries := &posts{}, 0
+	b, err := bot.New(bot.Options{Store: db, Rooms: []bot.Room{room}, Access: access.Policy{People: access.DemoPeople(), Demo: true},
+		OnCall: oncall.Roster{Roles: map[string]string{"sre": "second", "owner": "owner"}},
+		Clusters: []bot.Cluster{{Name: "main", Summary: func(context.Context) (actions.Level, string) { return actions.OK, "" },
+			Actions: []actions.Action{{Name: "mend", Summary: "mend", Example: "mend", Plan: func(context.Context, actions.Request) (actions.Plan, error) {
+				return actions.Plan{Title: "Mend", Class: actions.Harm, Why: "it can lose data", Targets: []string{"main/core"}, Steps: []actions.Step{{Name: "mend", Describe: "mend",
+					Perform: func(context.Context) (string, error) {
+						if tries++; tries == 1 {
+							panic("in the middle of it")
+						}
+						return "mended", nil
+					}}}}, nil
+			}}}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Stop(context.Background())
+	typed(b, "1", "operator", "mend")
+	typed(b, "2", "second", "approve REQ-1")
+	if r, err := db.Run(1); err != nil || r.State != runbook.Uncertain {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for i, who := range []string{"second", "guest"} {
+		if code := typed(b, fmt.Sprint("no", i), who, "break-glass REQ-1 let me"); code != bot.ExitRefused {
+			t.Errorf("%s broke the glass: %+v", who, room.reply(fmt.Sprint("no", i)))
+		}
+	}
+	if code := typed(b, "3", "operator", "confirm REQ-1"); code != bot.ExitRefused || !strings.Contains(fmt.Sprint(room.reply("3")), "break-glass REQ-1") {
+		t.Errorf("the requester goes on without a second person, or is not told how: %+v", room.reply("3"))
+	}
+	if code := typed(b, "4", "operator", "break-glass REQ-1 nobody answers"); code != bot.ExitDone {
+		t.Fatalf("%+v", room.reply("4"))
+	}
+	r, err := db.Run(1)
+	if err != nil || r.State != runbook.Done || !r.Approval.Glass || r.Approval.By != "operator" || tries != 2 {
+		t.Errorf("%+v, %v; tried %d times", r, err, tries)
+	}
+	pages, err := db.PagesOf("")
+	if err != nil || len(pages) != 2 {
+		t.Errorf("paged are %+v, %v", pages, err)
 	}
 }

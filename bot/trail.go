@@ -151,7 +151,7 @@ func (b *Bot) runTrail(before, after runbook.Run, now time.Time) []audit.Entry {
 	case after.State == runbook.Running && before.State == runbook.Uncertain:
 		tell(audit.Begun, incident.Bot, "goes on from where it was interrupted")
 	case after.State == runbook.Running:
-		tell(audit.Begun, incident.Bot, fmt.Sprintf("%d steps", len(after.Steps)))
+		tell(audit.Begun, incident.Bot, plural(len(after.Steps), "step"))
 	case after.State == runbook.Waiting, after.State == runbook.Dropped:
 	default:
 		text := string(after.State)

@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager clean
+.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager clean fuzz
 
 all: build
 
@@ -21,12 +21,23 @@ run: build erlang
 
 test: erlang cc sshd browser promtool alertmanager
 	$(GO) test -race -timeout 14m ./...
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 
 lint:
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GO) tool staticcheck ./...
+
+# What comes from outside, with any bytes: parser, forms, what Slack delivers,
+# what it is sent. Found inputs that break something land in testdata/fuzz.
+FUZZTIME ?= 5m
+FUZZ     := bot/command:FuzzParse bot/command:FuzzFill bot/slack:FuzzInbound bot/slack:FuzzRender
+
+fuzz:
+	@mkdir -p build
+	@for f in $(FUZZ); do echo "fuzzing $$f for $(FUZZTIME)"; \
+		$(GO) test ./$${f%%:*} -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s >build/fuzz.txt 2>&1 || { cat build/fuzz.txt; exit 1; }; done
 
 # One line a figure: name, value with unit, bound, held or missed.
 bench: build erlang

@@ -190,6 +190,7 @@ func (l *Listener) publishHome(ctx context.Context, user string, of homeOf) (wai
 // renderHome sets the sections below each other, as far as a view holds them.
 func renderHome(sections []message.Message) slack.HomeTabViewRequest {
 	r := &renderer{left: maxInHome, private: true, most: maxHome - 1}
+	primary := false // one in all
 	for i, m := range sections {
 		before := len(r.out)
 		if i > 0 && heads(m) {
@@ -197,7 +198,7 @@ func renderHome(sections []message.Message) slack.HomeTabViewRequest {
 		}
 		r.section("*" + headline(m) + "*")
 		r.blocks(m.Blocks)
-		rows, _ := buttonRows(outbox.Post{Message: m}, fmt.Sprintf("home%d_", i))
+		rows, _ := buttonRows(outbox.Post{Message: m}, fmt.Sprintf("home%d_", i), &primary)
 		for _, row := range rows {
 			if !r.put(row) {
 				r.out = r.out[:before]

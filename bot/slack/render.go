@@ -27,7 +27,8 @@ func render(p outbox.Post) rendered {
 		calling += " "
 	}
 	r.section(calling + "*" + strings.ReplaceAll(title, "*", "∗") + "*")
-	buttons, typed := buttonRows(p, "")
+	primary := false
+	buttons, typed := buttonRows(p, "", &primary)
 	for _, b := range buttons {
 		r.left -= sizeOf(b)
 	}
@@ -231,8 +232,7 @@ func sizeOf(b slack.Block) int {
 const mostButtons = 2 * maxButtons
 
 // buttonRows are the buttons, and in words what fits into none.
-func buttonRows(p outbox.Post, prefix string) (blocks []slack.Block, typed []string) {
-	primary := false
+func buttonRows(p outbox.Post, prefix string, primary *bool) (blocks []slack.Block, typed []string) {
 	var row []slack.BlockElement
 	for i, b := range p.Message.Buttons {
 		if strings.TrimSpace(plain(b.Label)) == "" || b.Words == "" {
@@ -245,7 +245,7 @@ func buttonRows(p outbox.Post, prefix string) (blocks []slack.Block, typed []str
 			}
 			continue
 		}
-		row = append(row, button(prefix, i, b, &primary))
+		row = append(row, button(prefix, i, b, primary))
 		if len(row) == maxButtons {
 			blocks, row = append(blocks, slack.NewActionBlock(fmt.Sprint(prefix, "do", len(blocks)), row...)), nil
 		}

@@ -62,7 +62,7 @@ func cut(s string, limit int) string {
 	room := limit - 2
 	var b strings.Builder
 	for _, r := range plain(s) {
-		if room -= length(escaped(string(r))) + joinerFor(r); room < 0 {
+		if room -= width(r); room < 0 {
 			break
 		}
 		b.WriteRune(r)
@@ -70,12 +70,17 @@ func cut(s string, limit int) string {
 	return strings.TrimRight(b.String(), " \n") + " …"
 }
 
-// joinerFor leaves room for the joiner that may be put after an @.
-func joinerFor(r rune) int {
-	if r == '@' {
-		return 1
+// width is how many characters one becomes at most: a joiner may be put after @.
+func width(r rune) int {
+	switch r {
+	case '&':
+		return len("&amp;")
+	case '<', '>':
+		return len("&lt;")
+	case '@':
+		return 2
 	}
-	return 0
+	return 1
 }
 
 // chunks splits raw text at line ends into parts that have at most limit
@@ -115,7 +120,7 @@ func pieces(l string, limit int) []string {
 	var b strings.Builder
 	size := 0
 	for _, r := range l {
-		n := length(escaped(string(r))) + joinerFor(r)
+		n := width(r)
 		if size+n > limit {
 			parts = append(parts, b.String())
 			b.Reset()

@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager clean fuzz
+.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager clean fuzz second-opinion soak
 
 all: build
 
@@ -19,8 +19,13 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
+<<<<<<< HEAD
 test: erlang cc sshd browser promtool alertmanager
 	$(GO) test -race -timeout 14m ./...
+=======
+test: erlang cc sshd browser promtool
+	IRISOPS_COMPLETE=1 $(GO) test -race -timeout 14m ./...
+>>>>>>> e6796e2 (Try the conversation in Slack under load and faults, and ask a second opinion)
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 
@@ -38,6 +43,16 @@ fuzz:
 	@mkdir -p build
 	@for f in $(FUZZ); do echo "fuzzing $$f for $(FUZZTIME)"; \
 		$(GO) test ./$${f%%:*} -run '^$$' -fuzz "^$${f##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s >build/fuzz.txt 2>&1 || { cat build/fuzz.txt; exit 1; }; done
+
+# What the bot says in Slack, against an emulator of the Web API that is not
+# ours: npm emulate, on Node 20 or later.
+second-opinion:
+	@.ci/npm emulate@0.12.2
+	$(GO) test -tags secondopinion -count=1 -run '^TestSecondOpinion$$' ./bot/slack
+
+# Ten thousand commands in Slack under random faults; takes some minutes.
+soak:
+	IRISOPS_COMMANDS=10000 $(GO) test -count=1 -timeout 30m -v -run '^TestFaultRun$$' ./bot/slack
 
 # One line a figure: name, value with unit, bound, held or missed.
 bench: build erlang

@@ -12,6 +12,10 @@ import (
 	"irisops/bot/slack/outbox"
 )
 
+// keepsOrder is how many attempts of a message hold up what follows it; a message
+// that Slack chokes on is then passed.
+const keepsOrder = 4
+
 // privateFor is how long a private answer is of use.
 const privateFor = 10 * time.Minute
 
@@ -61,6 +65,9 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 	}
 	if p.User != "" {
 		return r.deliverPrivate(ctx, p, j)
+	}
+	if methodOf(p) != j.way.method {
+		return sent{post: p} // it stands there by now: that goes another way, at its own pace
 	}
 	if p.Upload {
 		return r.upload(ctx, p, j)
@@ -232,7 +239,9 @@ func (r *Room) failed(p outbox.Post, j job, err error) sent {
 		}
 		s.doubt = true
 		if codeOf(err) == "" { // no answer: Slack itself is away. An answer is about this message only
-			s.here = backoff(j.attempts)
+			if j.attempts < keepsOrder {
+				s.here = s.wait // and what follows does not pass it
+			}
 		}
 	}
 	return s

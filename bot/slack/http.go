@@ -33,7 +33,7 @@ func (l *Listener) StartHTTP() {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel, l.done = cancel, make(chan struct{})
 	l.work.Go(func() { l.keepHomes(ctx) })
-	l.watch.connect()
+	l.watch.read(l.room.conversations(), time.Now())
 	go func() {
 		defer close(l.done)
 		for ctx.Err() == nil {

@@ -267,7 +267,12 @@ func (l *Listener) carryOut(p *parcel) {
 	if p.fate != fresh {
 		return
 	}
-	p.turn.wait(context.Background())
+	if p.turn != nil { // else it was missed, and is before all the others
+		if len(p.turn.keys) > 0 {
+			l.watch.pass(p.channel)
+		}
+		p.turn.wait(context.Background())
+	}
 	var out *bot.Outcome
 	defer func() { l.pressed(p, out) }()
 	out = l.bot.CarryOut(context.Background(), p.delivery)

@@ -44,12 +44,15 @@ const (
 	editing
 	whispering
 	pinning
+	uploading
 )
 
 func methodOf(p outbox.Post) method {
 	switch {
 	case p.User != "":
 		return whispering
+	case p.Upload:
+		return uploading
 	case p.TS != "" && p.Shown == p.Hash:
 		return pinning
 	case p.TS != "":
@@ -66,11 +69,11 @@ type rate struct {
 
 // A new message goes to a channel about every second, with short bursts. The
 // other methods are counted in the whole workspace: 50 edits, 100 private
-// messages and 20 pins a minute, of which a little is left over.
+// messages and files, and 20 pins a minute, of which a little is left over.
 // https://docs.slack.dev/apis/web-api/rate-limits
 var (
-	inChannel = map[method]rate{posting: {5, time.Second}, editing: {5, time.Second}, whispering: {5, time.Second / 2}, pinning: {1, time.Second}}
-	inAll     = map[method]rate{editing: {10, 1250 * time.Millisecond}, whispering: {20, 650 * time.Millisecond}, pinning: {3, 3500 * time.Millisecond}}
+	inChannel = map[method]rate{posting: {5, time.Second}, editing: {5, time.Second}, whispering: {5, time.Second / 2}, pinning: {1, time.Second}, uploading: {3, time.Second}}
+	inAll     = map[method]rate{editing: {10, 1250 * time.Millisecond}, whispering: {20, 650 * time.Millisecond}, pinning: {3, 3500 * time.Millisecond}, uploading: {10, 650 * time.Millisecond}}
 )
 
 // bucket holds what may still be sent now.

@@ -158,7 +158,7 @@ func (l *Listener) connected(ctx context.Context) (err error) {
 func (l *Listener) event(ctx context.Context, client *socketmode.Client, e socketmode.Event) {
 	switch e.Type {
 	case socketmode.EventTypeConnected:
-		l.watch.connect()
+		l.watch.read(l.room.conversations(), time.Now())
 	case socketmode.EventTypeHello:
 		l.room.alarms.over(whatDeaf)
 		l.room.Log.Info("Socket Mode", "state", string(e.Type))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -34,13 +35,15 @@ const (
 // errDeaf: the connection is alive and nothing comes through.
 var errDeaf = errors.New("the connection is open and nothing comes through it")
 
-// watch knows when something came last.
+// watch knows when something came last, and what has to be read.
 type watch struct {
 	mu     sync.Mutex
-	heard  time.Time // something came; zero: nothing in this life
-	looked time.Time // or the channels were read
-	due    bool      // it has connected, and has to read them
-	echoes bool      // the bot hears what it says itself
+	heard  time.Time                // something came; zero: nothing in this life
+	looked time.Time                // or the channels were read
+	unread map[string]time.Time     // channels that have to be read, since when
+	gates  map[string]chan struct{} // by channel: closed once it is read
+	wanted []string                 // channels where something waits for that
+	echoes bool                     // the bot hears what it says itself
 	ready  chan struct{}
 }
 
@@ -63,46 +66,100 @@ func (w *watch) echo() {
 	w.echoes = true
 }
 
-// connect has the channels read: something may have been missed.
-func (w *watch) connect() {
+// read has channels read from when something was heard last, but not longer back
+// than lookBack. What comes now waits for that.
+func (w *watch) read(channels []string, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.due = true
+	since := now.Add(-lookBack)
+	if from := w.heard.Add(-margin); from.After(since) {
+		since = from
+	}
+	if w.unread == nil {
+		w.unread = map[string]time.Time{}
+	}
+	for _, id := range channels {
+		if _, waits := w.unread[id]; !waits { // else it was not read since an earlier time
+			w.unread[id] = since
+		}
+		if w.gates == nil {
+			w.gates = map[string]chan struct{}{}
+		}
+		if w.gates[id] == nil {
+			w.gates[id] = make(chan struct{})
+		}
+	}
+	w.looked = now
 	select {
 	case w.wake() <- struct{}{}:
 	default:
 	}
 }
 
-// task is what has to be done now.
-type task int
-
-const (
-	rest    task = iota
-	catchup      // read what was missed while there was no connection
-	probe        // see whether anything was missed although there is one
-	replace      // it is deaf
-)
-
-func (w *watch) next(now, spoke time.Time, silence time.Duration) (t task, since time.Time) {
+// next is a channel that has to be read.
+func (w *watch) next(order []string) (channel string, since time.Time, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	since = now.Add(-lookBack)
-	if from := w.heard.Add(-margin); from.After(since) {
-		since = from
+	for _, id := range slices.Concat(w.wanted, order) {
+		if since, ok := w.unread[id]; ok {
+			return id, since, true
+		}
 	}
-	switch {
-	case w.due:
-		w.due, w.looked = false, now
-		return catchup, since
-	case w.echoes && spoke.After(w.heard) && now.Sub(spoke) > echoWait:
-		w.echoes = false // until it is heard again
-		return replace, since
-	case now.Sub(w.heard) > silence && now.Sub(w.looked) > silence:
-		w.looked = now
-		return probe, since
+	return "", time.Time{}, false
+}
+
+// done notes that a channel was read as it was to be at that time; it may have to
+// be read again meanwhile.
+func (w *watch) done(channel string, since time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.unread[channel].Equal(since) {
+		delete(w.unread, channel)
+		close(w.gates[channel])
+		delete(w.gates, channel)
+		w.wanted = slices.DeleteFunc(w.wanted, func(id string) bool { return id == channel })
 	}
-	return rest, since
+}
+
+// gateWait is how long what comes now waits for what was missed before it.
+const gateWait = 10 * time.Second
+
+// pass returns once what was missed in the channel before is carried out.
+func (w *watch) pass(channel string) {
+	w.mu.Lock()
+	gate := w.gates[channel]
+	if gate != nil && !slices.Contains(w.wanted, channel) {
+		w.wanted = append(w.wanted, channel)
+	}
+	w.mu.Unlock()
+	if gate == nil {
+		return
+	}
+	patience := time.NewTimer(gateWait)
+	defer patience.Stop()
+	select {
+	case <-gate:
+	case <-patience.C:
+	}
+}
+
+// deaf says whether not even what the bot says itself comes back.
+func (w *watch) deaf(now, spoke time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.echoes || !spoke.After(w.heard) || now.Sub(spoke) <= echoWait {
+		return false
+	}
+	w.echoes = false // until it is heard again
+	return true
+}
+
+// quiet says whether nothing came for so long that the channels have to be looked
+// at.
+func (w *watch) quiet(now time.Time, silence time.Duration) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return now.Sub(w.heard) > silence && now.Sub(w.looked) > silence
 }
 
 // watchSilence ends with errDeaf if the connection is of no use.
@@ -110,19 +167,20 @@ func (l *Listener) watchSilence(ctx context.Context) error {
 	l.watch.mu.Lock()
 	wake := l.watch.wake()
 	l.watch.mu.Unlock()
-	quiet := l.room.Silence
-	tick := time.NewTicker(min(quiet/4, 5*time.Second))
+	silence := l.room.Silence
+	tick := time.NewTicker(min(silence/4, 5*time.Second))
 	defer tick.Stop()
 	for {
-		switch t, since := l.watch.next(time.Now(), l.room.spokeLast(), quiet); t {
-		case catchup:
-			l.catchUp(ctx, since)
-		case probe:
-			if missed := l.catchUp(ctx, since); missed > 0 {
+		l.catchUp(ctx)
+		now := time.Now()
+		if l.watch.deaf(now, l.room.spokeLast()) {
+			return fmt.Errorf("%w: not even what irisops says itself", errDeaf)
+		}
+		if l.watch.quiet(now, silence) {
+			l.watch.read(l.room.conversations(), now)
+			if missed := l.catchUp(ctx); missed > 0 {
 				return fmt.Errorf("%w: %d mentions were missed", errDeaf, missed)
 			}
-		case replace:
-			return fmt.Errorf("%w: not even what irisops says itself", errDeaf)
 		}
 		select {
 		case <-ctx.Done():
@@ -133,48 +191,74 @@ func (l *Listener) watchSilence(ctx context.Context) error {
 	}
 }
 
-// catchUp takes up what was said to the bot since, and did not come. It says how
-// much that was.
-func (l *Listener) catchUp(ctx context.Context, since time.Time) (missed int) {
+// catchUp reads what has to be read, and takes up what was said to the bot and
+// did not come. It says how much that was.
+func (l *Listener) catchUp(ctx context.Context) (missed int) {
 	defer func() {
 		if p := recover(); p != nil {
-			l.room.Log.Error("panic while what was missed was read", "panic", p)
+			l.room.Log.Error("panic while what was missed was read", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	self := l.room.me(ctx)
-	if self.user == "" {
-		return 0 // Slack is away: it connects again later
-	}
-	var all []arrival
-	for _, channel := range l.room.conversations() {
-		said, err := l.room.saidSince(ctx, channel, self.user, since)
-		if err != nil {
-			l.room.Log.Warn("what was said meanwhile could not be read", "channel", channel, "err", explained(err))
+	for {
+		channel, since, ok := l.watch.next(l.room.conversations())
+		if !ok {
+			return missed
 		}
-		all = append(all, said...)
+		self := l.room.me(ctx)
+		if self.user == "" {
+			return missed // Slack is away: it is read later
+		}
+		said, err := l.room.saidSince(ctx, channel, self.user, since)
+		missed += l.takeUp(ctx, said)
+		switch v, wait := judge(err); {
+		case ctx.Err() != nil:
+			return missed
+		case err != nil && v == limited:
+			l.room.Log.Warn("what was said meanwhile is read slowly, as Slack asks", "channel", channel, "wait", wait)
+			if !pause(ctx, max(wait, pace)) {
+				return missed
+			}
+			continue
+		case err != nil && v == unsure:
+			l.room.Log.Warn("what was said meanwhile could not be read; it is tried again", "channel", channel, "err", err)
+			return missed
+		case err != nil:
+			l.room.Log.Error("what was said meanwhile cannot be read", "channel", channel, "err", explained(err))
+		}
+		l.watch.done(channel, since)
 	}
+}
+
+// pause waits, unless ctx ends.
+func pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// takeUp carries out what was missed, in its order: what comes now waits for it.
+func (l *Listener) takeUp(ctx context.Context, all []arrival) (missed int) {
 	slices.SortFunc(all, func(a, b arrival) int { return cmp.Compare(a.ts, b.ts) })
 	for _, a := range all {
 		if ctx.Err() != nil {
 			return missed
 		}
-		p := &parcel{arrival: a, ours: true, at: time.Now().UTC(), turn: l.turns.take(turnKeys(a)...)}
+		p := &parcel{arrival: a, ours: true, at: time.Now().UTC()}
 		if at, ok := l.room.said(a.ts); ok {
 			p.at = at
 		}
 		l.receive(ctx, p)
 		if p.fate != fresh {
-			p.end()
 			continue
 		}
 		missed++
 		l.room.Log.Warn("a mention in Slack was missed, and is taken up now", "delivery", p.delivery.ID)
-		l.work.Add(1)
-		go func() {
-			defer l.work.Done()
-			defer p.end()
-			l.carryOut(p)
-		}()
+		l.carryOut(p)
 	}
 	return missed
 }

@@ -105,8 +105,11 @@ type setting struct {
 	silence  time.Duration
 	places   []slack.Place
 	http     bool
-	asides   bool
-	outbox   func(*store.DB) outboxOf
+	policy   *access.Policy
+
+	schedules []bot.Scheduled
+	asides    bool
+	outbox    func(*store.DB) outboxOf
 }
 
 // outboxOf is what a room keeps its messages in.
@@ -128,9 +131,13 @@ func begin(s setting) (l *life, err error) {
 	if s.outbox != nil {
 		kept = s.outbox(l.db)
 	}
+	people := policy()
+	if s.policy != nil {
+		people = *s.policy
+	}
 	l.room, err = slack.NewRoom(slack.Options{
 		BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, API: s.api,
-		Channel: ops, OnCallChannel: s.onCall, People: policy(), Outbox: kept, Alarm: l.alarms.tell, Log: s.log,
+		Channel: ops, OnCallChannel: s.onCall, People: people, Outbox: kept, Alarm: l.alarms.tell, Log: s.log,
 		Silence: s.silence, Places: s.places, KeepReplies: s.asides, Reactions: reactions,
 	})
 	if err != nil {
@@ -140,10 +147,10 @@ func begin(s setting) (l *life, err error) {
 		s.steps = []escalation.PolicyStep{{Role: "primary"}, {After: time.Hour, Role: "sre"}}
 	}
 	l.bot, err = bot.New(bot.Options{
-		Store: l.db, Access: policy(), Groups: l.room.Groups, Log: s.log,
+		Store: l.db, Access: people, Groups: l.room.Groups, Log: s.log,
 		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
 		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: s.steps}, incident.P1: {Respond: 15 * time.Minute}},
-		Clusters: s.clusters, Rooms: []bot.Room{l.room},
+		Clusters: s.clusters, Schedules: s.schedules, Rooms: []bot.Room{l.room},
 	})
 	if err != nil {
 		return nil, err

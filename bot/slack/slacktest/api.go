@@ -208,7 +208,7 @@ func (s *Slack) postMessage(r *http.Request) answer {
 	}
 	m := &Message{Channel: id, TS: s.next(), Thread: thread, User: BotUser, Bot: true, text: text, blocks: blocks, metadata: metadata,
 		broadcast: r.Form.Get("reply_broadcast") == "true"}
-	m.states = []string{shown(text, blocks)}
+	m.states, m.arrived = []string{shown(text, blocks)}, time.Now()
 	s.channels[id].messages = append(s.channels[id].messages, m)
 	s.echo(m)
 	s.touch()

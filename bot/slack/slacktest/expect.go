@@ -168,19 +168,7 @@ func (s *Slack) NothingElse() {
 // Settle waits until all is quiet.
 func (s *Slack) Settle() {
 	s.t.Helper()
-	timer := time.NewTimer(quiet)
-	defer timer.Stop()
-	for settled := false; !settled; {
-		s.mu.Lock()
-		changed := s.changed
-		s.mu.Unlock()
-		select {
-		case <-changed:
-			timer.Reset(quiet)
-		case <-timer.C:
-			settled = true
-		}
-	}
+	s.SettleFor(quiet)
 }
 
 // Transcript is everything that was said, for a test that fails.
@@ -199,3 +187,26 @@ func (s *Slack) Transcript() string {
 
 // Broadcast says whether a message in a thread was shown to the whole channel.
 func (m *Message) Broadcast() bool { return m.broadcast }
+
+// Await waits until is holds, which may ask everything and take its time.
+func (s *Slack) Await(what string, is func() bool) {
+	s.t.Helper()
+	deadline := time.NewTimer(s.patience)
+	defer deadline.Stop()
+	for !is() {
+		moment := time.NewTimer(50 * time.Millisecond) // not at every one of many changes
+		select {
+		case <-deadline.C:
+			moment.Stop()
+			s.t.Fatalf("slacktest: no %s within %s. There is:\n%s", what, s.patience, s.Transcript())
+		case <-moment.C:
+		}
+	}
+}
+
+// Connections is how many connections were made.
+func (s *Slack) Connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}

@@ -103,6 +103,7 @@ type Message struct {
 	expected  bool
 	states    []string // everything it ever said
 	pinned    bool
+	arrived   time.Time
 	files     []*File
 	replies   int
 	latest    string // ts of the last reply
@@ -241,6 +242,12 @@ func (s *Slack) Refuse(code string) {
 	s.refusal = code
 }
 
+// Break answers the next n calls of a method with an HTTP status.
+func (s *Slack) Break(method string, n, status int) { s.break_(method, n, fault{status: status}) }
+
+// Arrived is when it was posted.
+func (m *Message) Arrived() time.Time { return m.arrived }
+
 // DeliverTwice has the next envelope delivered twice.
 func (s *Slack) DeliverTwice() {
 	s.mu.Lock()
@@ -279,7 +286,9 @@ func (s *Slack) Messages(channel string) []*Message {
 func (m *Message) Text() string { return m.text }
 
 // Key is the key that the bot has written into the message's metadata.
-func (m *Message) Key() string {
+func (m *Message) Key() string { return m.key() }
+
+func (m *Message) key() string {
 	metadata, _ := m.metadata.(map[string]any)
 	payload, _ := metadata["event_payload"].(map[string]any)
 	key, _ := payload["key"].(string)

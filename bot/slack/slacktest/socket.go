@@ -287,6 +287,12 @@ func (d *Delivery) Response() string {
 	return string(body)
 }
 
+// Sent is when it was first delivered.
+func (d *Delivery) Sent() time.Time { return d.sent }
+
+// Trigger is the trigger id of a slash command.
+func (d *Delivery) Trigger() string { return fmt.Sprint(d.payload["trigger_id"]) }
+
 // Took is how long the acknowledgement took.
 func (d *Delivery) Took() time.Duration {
 	d.slack.mu.Lock()

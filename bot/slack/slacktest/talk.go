@@ -9,16 +9,22 @@ import (
 // Say types a slash command: Say("U01", "C0OPS", "/iris status").
 func (s *Slack) Say(user, channel, line string) *Delivery {
 	s.t.Helper()
+	return s.acked(s.SayAndGoOn(user, channel, line))
+}
+
+// SayAndGoOn types a slash command and does not wait for the acknowledgement.
+func (s *Slack) SayAndGoOn(user, channel, line string) *Delivery {
+	s.t.Helper()
 	command, text, _ := strings.Cut(line, " ")
 	s.mu.Lock()
 	trigger := s.newTrigger(user)
 	s.mu.Unlock()
 	// https://docs.slack.dev/interactivity/implementing-slash-commands
-	return s.acked(s.deliver("slash_commands", true, user, channel, answer{
+	return s.deliver("slash_commands", true, user, channel, answer{
 		"token": "verification", "team_id": teamID, "team_domain": "example", "channel_id": channel, "channel_name": strings.ToLower(channel),
 		"user_id": user, "user_name": strings.ToLower(user), "command": command, "text": text, "api_app_id": appID,
 		"is_enterprise_install": false, "response_url": "https://hooks.slack.com/commands/x", "trigger_id": trigger,
-	}))
+	})
 }
 
 // Mention writes a message that mentions the bot, in the thread of head unless

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -43,6 +44,7 @@ type watch struct {
 	unread map[string]time.Time     // channels that have to be read, since when
 	gates  map[string]chan struct{} // by channel: closed once it is read
 	wanted []string                 // channels where something waits for that
+	taken  map[string]bool          // channels that are being read
 	echoes bool                     // the bot hears what it says itself
 	ready  chan struct{}
 }
@@ -101,19 +103,24 @@ func (w *watch) next(order []string) (channel string, since time.Time, ok bool) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, id := range slices.Concat(w.wanted, order) {
-		if since, ok := w.unread[id]; ok {
+		if since, ok := w.unread[id]; ok && !w.taken[id] {
+			if w.taken == nil {
+				w.taken = map[string]bool{}
+			}
+			w.taken[id] = true
 			return id, since, true
 		}
 	}
 	return "", time.Time{}, false
 }
 
-// done notes that a channel was read as it was to be at that time; it may have to
-// be read again meanwhile.
-func (w *watch) done(channel string, since time.Time) {
+// done notes that a channel was read, or that it could not be. It may have to be
+// read again meanwhile.
+func (w *watch) done(channel string, since time.Time, read bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.unread[channel].Equal(since) {
+	delete(w.taken, channel)
+	if read && w.unread[channel].Equal(since) {
 		delete(w.unread, channel)
 		close(w.gates[channel])
 		delete(w.gates, channel)
@@ -191,41 +198,64 @@ func (l *Listener) watchSilence(ctx context.Context) error {
 	}
 }
 
+// readers is how many channels are read at a time.
+const readers = 4
+
 // catchUp reads what has to be read, and takes up what was said to the bot and
 // did not come. It says how much that was.
-func (l *Listener) catchUp(ctx context.Context) (missed int) {
-	defer func() {
-		if p := recover(); p != nil {
-			l.room.Log.Error("panic while what was missed was read", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
+func (l *Listener) catchUp(ctx context.Context) int {
+	var missed atomic.Int64
+	var all sync.WaitGroup
+	for range readers {
+		all.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					l.room.Log.Error("panic while what was missed was read", "panic", p, "stack", string(debug.Stack()))
+				}
+			}()
+			for {
+				channel, since, ok := l.watch.next(l.room.conversations())
+				if !ok {
+					return
+				}
+				n, read := l.catchUpIn(ctx, channel, since)
+				missed.Add(int64(n))
+				l.watch.done(channel, since, read)
+				if !read {
+					return // later
+				}
+			}
+		})
+	}
+	all.Wait()
+	return int(missed.Load())
+}
+
+// catchUpIn reads one channel. read is false if that has to be tried again.
+func (l *Listener) catchUpIn(ctx context.Context, channel string, since time.Time) (missed int, read bool) {
 	for {
-		channel, since, ok := l.watch.next(l.room.conversations())
-		if !ok {
-			return missed
-		}
 		self := l.room.me(ctx)
 		if self.user == "" {
-			return missed // Slack is away: it is read later
+			return missed, false // Slack is away
 		}
 		said, err := l.room.saidSince(ctx, channel, self.user, since)
 		missed += l.takeUp(ctx, said)
 		switch v, wait := judge(err); {
 		case ctx.Err() != nil:
-			return missed
+			return missed, false
 		case err != nil && v == limited:
 			l.room.Log.Warn("what was said meanwhile is read slowly, as Slack asks", "channel", channel, "wait", wait)
 			if !pause(ctx, max(wait, pace)) {
-				return missed
+				return missed, false
 			}
 			continue
 		case err != nil && v == unsure:
 			l.room.Log.Warn("what was said meanwhile could not be read; it is tried again", "channel", channel, "err", err)
-			return missed
+			return missed, false
 		case err != nil:
 			l.room.Log.Error("what was said meanwhile cannot be read", "channel", channel, "err", explained(err))
 		}
-		l.watch.done(channel, since)
+		return missed, true
 	}
 }
 

@@ -35,14 +35,14 @@ func TestWhatWasMissed(t *testing.T) {
 	asked := s.Missed(guest, ops, nil, "whoami")
 	s.Missed(operator, ops, parent, "note while it was down")
 	s.Late(5 * time.Minute)
-	s.Missed(operator, onCall, nil, "halt said long ago")
+	s.Missed(operator, onCall, nil, "note --incident INC-1 -- said long ago")
 	s.Late(2 * time.Hour)
 	s.Missed(operator, ops, nil, "whoami") // nobody waits for that any more
 	s.Late(0)
 	live(t, set)
 	s.ExpectInThread(asked, "guest")
 	s.ExpectInThread(parent, "Noted in the timeline of INC-1")
-	s.ExpectEphemeral(operator, "Is `halt said long ago` still wanted?", "was said 5 minutes ago")
+	s.ExpectEphemeral(operator, "still wanted?", "was said 5 minutes ago")
 	s.NothingElse()
 }
 

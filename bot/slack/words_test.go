@@ -203,7 +203,7 @@ func converse(t *testing.T, script string) string {
 		form = act(t, s, c, step, form)
 		rest(t, s, l)
 		now := s.Look()
-		for _, line := range now.Since(seen) {
+		for _, line := range now.Since(seen, steady) {
 			out.WriteString(names.Replace(line) + "\n")
 		}
 		seen = now
@@ -291,6 +291,8 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|s|min|minutes|minute|h|hours|days)\b`), "N $2"},
 	{regexp.MustCompile(`N (ms|s)\b`), "N s"},
 	{regexp.MustCompile(`\b[0-9a-f]{12,}\b`), "HASH"},
+	{regexp.MustCompile(`audit-\S+-\d+\.jsonl`), "audit-1.jsonl"},
+	{regexp.MustCompile(`\b\d+ (bytes|KiB)\b`), "N bytes"},
 	{regexp.MustCompile(`slack/C0\S+`), "DELIVERY"},
 }
 

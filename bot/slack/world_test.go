@@ -150,7 +150,7 @@ func begin(s setting) (l *life, err error) {
 		Store: l.db, Access: people, Groups: l.room.Groups, Log: s.log,
 		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
 		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: s.steps}, incident.P1: {Respond: 15 * time.Minute}},
-		Clusters: s.clusters, Schedules: s.schedules, Rooms: []bot.Room{l.room},
+		Clusters: s.clusters, Schedules: s.schedules, Files: exports{}, Rooms: []bot.Room{l.room},
 	})
 	if err != nil {
 		return nil, err
@@ -169,6 +169,12 @@ func begin(s setting) (l *life, err error) {
 	}
 	return l, l.listener.Start()
 }
+
+// exports keeps nothing.
+type exports struct{}
+
+func (exports) Write(string, []byte) error { return nil }
+func (exports) Path(name string) string    { return "/var/lib/irisops/exports/" + name }
 
 func (l *life) end() error {
 	if l.web != nil {

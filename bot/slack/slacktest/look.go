@@ -50,14 +50,15 @@ func (s *Slack) Look() Sight {
 	return v
 }
 
-// Since is what is new, in the order of its places.
-func (v Sight) Since(before Sight) (lines []string) {
+// Since is what is new, in the order of its places. Texts that steady makes equal
+// are no news.
+func (v Sight) Since(before Sight, steady func(string) string) (lines []string) {
 	for _, key := range v.order {
 		was, known := before.messages[key]
 		switch {
 		case !known:
 			lines = append(lines, fmt.Sprintf("[%s]\n%s", v.where[key], indented(v.messages[key])))
-		case was != v.messages[key]:
+		case steady(was) != steady(v.messages[key]):
 			lines = append(lines, fmt.Sprintf("[%s, edited]\n%s", v.where[key], indented(v.messages[key])))
 		}
 	}

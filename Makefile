@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager clean fuzz second-opinion soak
+.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager fuzz second-opinion soak clean
 
 all: build
 
@@ -19,13 +19,8 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-<<<<<<< HEAD
 test: erlang cc sshd browser promtool alertmanager
-	$(GO) test -race -timeout 14m ./...
-=======
-test: erlang cc sshd browser promtool
 	IRISOPS_COMPLETE=1 $(GO) test -race -timeout 14m ./...
->>>>>>> e6796e2 (Try the conversation in Slack under load and faults, and ask a second opinion)
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 

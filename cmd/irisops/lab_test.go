@@ -11,6 +11,7 @@ import (
 )
 
 func TestLabPartitionAndHeal(t *testing.T) {
+	t.Parallel()
 	l := labtest.ForTest(t, lab.Options{Cores: 2, Edges: 1})
 	dir := labDir{Dir: l.Dir()}
 	var out bytes.Buffer

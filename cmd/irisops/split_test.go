@@ -153,6 +153,7 @@ func files(t *testing.T, l *lab.Lab, pattern string) []string {
 // afterwards every message that was sent is received once. Here one side has two
 // cores, and a person decides against the recommendation.
 func TestSplitBrain(t *testing.T) {
+	t.Parallel()
 	l := labtest.ForTest(t, lab.Options{Cores: 3})
 	p := newPlayer(t, l.ConfigFile())
 	want(t, p.say("operator", "recover split-brain", 1), "There is no split: Mnesia runs on core1, core2 and core3 together")
@@ -265,6 +266,7 @@ func killPoint(run runbook.Run, name string) string {
 // procedure, while clients go on sending: each time the checklist is right and a
 // second person lets it go on, nothing happens twice, and no message is lost.
 func TestSplitBrainKilledAtEveryStep(t *testing.T) {
+	t.Parallel()
 	l := labtest.ForTest(t, lab.Options{Cores: 2})
 	m := apart(t, l, []string{"core1"}, []string{"core2"}, func() {})
 	points := filepath.Join(t.TempDir(), "points")

@@ -256,7 +256,10 @@ var checkConnected = check{
 		others := len(v.c.ByRole(CoreRole))
 		switch {
 		case v.n.Role == CoreRole && cores < others-1, v.n.Role == EdgeRole && cores == 0 && others > 0:
-			f.Result, f.Code = actions.Advice, codeParted
+			f.Result = actions.Advice
+			if v.n.Role == EdgeRole && v.c.coreAnswers(ctx) {
+				f.Code = codeParted
+			}
 			return f.next("mesh")
 		}
 		return f
@@ -285,27 +288,26 @@ func (v *visit) connected(ctx context.Context) (seen []string, cores int, err er
 	return seen, cores, nil
 }
 
+// coreAnswers says whether a core answers irisops, within Options.Summary.
+func (c *Cluster) coreAnswers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, c.opt.Summary)
+	defer cancel()
+	return slices.Contains(each(c.ByRole(CoreRole), func(n Node) bool {
+		_, err := c.erlang.Ping(ctx, n.Name)
+		return err == nil
+	}), true)
+}
+
 // cutOff makes it critical that an edge is connected to no core although clients
 // are on it or were just let in, and a core is there: what they write reaches
 // nobody on other edges. Without clients it only has not connected yet.
-func (c *Cluster) cutOff(findings []Finding) {
-	coreAnswers := slices.ContainsFunc(c.ByRole(CoreRole), func(n Node) bool {
-		r := about(n, findings).of(checkPing).Result
-		return r == actions.OK || r == actions.Warn
-	})
-	if !coreAnswers {
-		return
-	}
+func cutOff(findings []Finding) {
 	for i := range findings {
 		f := &findings[i]
 		if f.Check != checkConnected.name || f.Code != codeParted || f.Result != actions.Advice {
 			continue
 		}
-		n, err := c.one(f.Node)
-		if err != nil || n.Role != EdgeRole {
-			continue
-		}
-		of := about(n, findings)
+		of := about(Node{Short: f.Node}, findings)
 		p, _ := of.of(checkPresence).fact.(presence)
 		if l := of.of(checkLogin).Result; l == actions.OK || l == actions.Warn || p.users > 0 {
 			f.Result = actions.Critical

@@ -117,7 +117,7 @@ func (c *Cluster) anyNode(r Role) string {
 // conclude makes the answer of the findings about nodes, and says what they add
 // up to for each.
 func (c *Cluster) conclude(nodes []Node, findings []Finding) (actions.Result, []condition) {
-	c.cutOff(findings)
+	cutOff(findings)
 	conditions := make([]condition, len(nodes))
 	for i, n := range nodes {
 		conditions[i] = judge(n, about(n, findings))

@@ -149,6 +149,31 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// An edge without a core is found by a look at it alone, too.
+func TestCutOffSeenFromTheEdge(t *testing.T) {
+	for _, mode := range []string{modeNode, modeNetwork, modeMessages} {
+		synctest.Test(t, func(t *testing.T) {
+			w, c := duo()
+			w.get("edge1").cut = true
+			args := actions.Args{"mode": mode}
+			if mode == modeNode {
+				args["node"] = "edge1"
+			}
+			if r := do(t, c, "diagnose", args); r.Level != actions.Critical || !strings.HasPrefix(r.Headline, "network partition: edge1 is cut off from core and core2") {
+				t.Errorf("%s: %s", mode, r.Headline)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) { // with every core dead it is told by that
+		w, c := duo()
+		w.kill("core", "core2")
+		w.get("edge1").cut = true
+		if r := do(t, c, "diagnose", actions.Args{"mode": modeFull}); strings.Contains(r.Headline, "partition") {
+			t.Error(r.Headline)
+		}
+	})
+}
+
 // Every mode answers, also about a cluster with dead and hung nodes.
 func TestModes(t *testing.T) {
 	for _, mode := range modes {

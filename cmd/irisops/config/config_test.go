@@ -172,7 +172,7 @@ func TestExample(t *testing.T) {
 			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
 			{"edge1", "iris_edge1@h1", "edge", "local", f.dir + "/iris", "start_edge1", nil, "edge1.log", 8085},
 			{"edge2", "iris_edge2@h2", "edge", "h2", f.dir + "/iris", "start_edge2", nil, "edge2.log", 8086},
-		}, &Smoke{"core", []string{"python3", "tests/suites/integration/test_online_messaging.py"}, 2 * time.Minute}, NewSecret(cookie)}},
+		}, &Smoke{"core", []string{"python3", "ops/smoke.py"}, 2 * time.Minute}, NewSecret(cookie)}},
 	}
 	want.Policies["P2"] = Policy{Respond: Respond{Within: time.Hour}, Steps: []Step{
 		{After{Overdue: true}, Targets{"primary"}, Unless(incident.UnlessAcknowledged), Repeat{time.Hour, 2}}}}

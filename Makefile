@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager fuzz second-opinion soak clean
+.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager systemd fuzz second-opinion soak clean
 
 all: build
 
@@ -19,7 +19,7 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-test: erlang cc sshd browser promtool alertmanager
+test: erlang cc sshd browser promtool alertmanager systemd
 	IRISOPS_COMPLETE=1 $(GO) test -race -timeout 14m ./...
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
@@ -74,6 +74,10 @@ browser:
 # A real Alertmanager that sends alerts, unpacked as sshd is.
 alertmanager:
 	@.ci/unpack prometheus-alertmanager
+
+# systemd's own reader of units; it need not run.
+systemd:
+	@.ci/install systemd-analyze:systemd
 
 # Prometheus's own checker of rules and figures, unpacked as sshd is.
 promtool:

@@ -45,9 +45,11 @@ second-opinion:
 	@.ci/npm emulate@0.12.2
 	$(GO) test -tags secondopinion -count=1 -run '^TestSecondOpinion$$' ./bot/slack
 
-# Ten thousand commands in Slack under random faults; takes some minutes.
+# Ten thousand commands in Slack under random faults, and a thousand kills of the
+# bot while it pages by mail; takes a quarter of an hour.
 soak:
 	IRISOPS_COMMANDS=10000 $(GO) test -count=1 -timeout 30m -v -run '^TestFaultRun$$' ./bot/slack
+	IRISOPS_SOAK=1000 $(GO) test -count=1 -timeout 60m -v -run '^TestKilledAgainAndAgain$$' ./bot
 
 # One line a figure: name, value with unit, bound, held or missed.
 bench: build erlang

@@ -62,6 +62,9 @@ var crashScript = []string{
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
 		at, _ := strconv.Atoi(os.Getenv(crashAt))
+		if server := os.Getenv(crashMail); server != "" {
+			crashMailChild(dir, server, os.Getenv(crashLife), at)
+		}
 		crashChild(dir, at)
 	}
 	if dir := os.Getenv(lifeLab); dir != "" {

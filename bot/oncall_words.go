@@ -130,6 +130,22 @@ func (b *Bot) rosterFaults(r oncall.Roster, from, until time.Time) []string {
 	return faults
 }
 
+// rosterAhead is how far the daily report looks for gaps and double bookings.
+const rosterAhead = 14 * 24 * time.Hour
+
+// addRosterFaults warns of nights that nobody, or one person twice, is on call.
+func (c *call) addRosterFaults(m *message.Message) {
+	faults := c.rosterFaults(c.roster(), c.now, c.now.Add(rosterAhead))
+	if len(faults) == 0 {
+		return
+	}
+	if m.Level == message.OK {
+		m.Level, m.Title = message.Warn, fmt.Sprintf("Health report: %s in who is on call.", plural(len(faults), "fault"))
+	}
+	shown := faults[:min(len(faults), 5)]
+	m.Blocks = append(m.Blocks, message.Block{Text: "On call, in the next two weeks:\n" + strings.Join(shown, "\n") + "\n`oncall schedule` shows all."})
+}
+
 // when is a time as people plan by it, in their zone.
 func (b *Bot) when(t time.Time) string { return t.In(b.Zone).Format("Mon 2 Jan 15:04") }
 

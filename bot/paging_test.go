@@ -45,6 +45,18 @@ func (f *far) Send(_ context.Context, p pager.Page) error {
 	return nil
 }
 
+func (f *far) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fails = err
+}
+
+func (f *far) pages() []pager.Page {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.taken)
+}
+
 func (f *far) said() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,7 +151,7 @@ func TestPromise5AFailedPageGoesOnAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
-		p.mail.fails = pager.Final(errors.New("no such mailbox"))
+		p.mail.fail(pager.Final(errors.New("no such mailbox")))
 		p.say(`second: declare P0 "no clients can connect"`)
 		if got := p.duty.said(); got != "P0/0m to operator: INC-1 P0: no clients can connect (declared by second)" {
 			t.Errorf("PagerDuty got %s", got)
@@ -147,7 +159,7 @@ func TestPromise5AFailedPageGoesOnAndSaysSo(t *testing.T) {
 		contains(t, "the timeline", p.timeline(), "could NOT page operator (primary) by mail: no such mailbox; trying by pagerduty instead", "paged operator (primary) by pagerduty")
 		contains(t, "the conversation", strings.Join(p.room.titles(), "\n"), "operator was NOT reached by mail: no such mailbox")
 
-		p.duty.fails = pager.Final(errors.New("invalid routing key"))
+		p.duty.fail(pager.Final(errors.New("invalid routing key")))
 		<-time.After(15 * time.Minute)
 		synctest.Wait()
 		contains(t, "the timeline", p.timeline(), "could NOT page second (sre) by pagerduty: invalid routing key; paging everyone else instead: operator, owner",
@@ -164,11 +176,9 @@ func TestPromise3AtLeastOnceAndMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
-		p.mail.fails = pager.Unsure(errors.New("the connection broke"))
+		p.mail.fail(pager.Unsure(errors.New("the connection broke")))
 		p.say(`second: declare P0 "no clients can connect"`)
-		p.mail.mu.Lock()
-		p.mail.fails = nil
-		p.mail.mu.Unlock()
+		p.mail.fail(nil)
 		<-time.After(31 * time.Minute)
 		synctest.Wait()
 		contains(t, "the mailbox", p.mail.said(), "P0/0m to operator: INC-1 P0: no clients can connect (declared by second) [possible duplicate]", "P0/15m to second: INC-1 P0 not recovered after 15 minutes")
@@ -178,7 +188,7 @@ func TestPromise3AtLeastOnceAndMarked(t *testing.T) {
 		if err != nil || len(pages) != 3 {
 			t.Errorf("%d pages, %v", len(pages), err)
 		}
-		if n := len(p.mail.taken) + len(p.duty.taken); n != 3 {
+		if n := len(p.mail.pages()) + len(p.duty.pages()); n != 3 {
 			t.Errorf("%d sends that arrived", n)
 		}
 	})
@@ -198,11 +208,11 @@ func TestWhatBecameOfAPageIsToldWhereItWent(t *testing.T) {
 		contains(t, "the mailbox", p.mail.said(), "P0/15m to second: INC-1 P0 not recovered", "acknowledgeP0/15m+acknowledge to second: INC-1 acknowledged by operator")
 		p.say(`operator: resolve false alarm`)
 		contains(t, "the mailbox", p.mail.said(), "resolveP0/0m+resolve to operator: INC-1 resolved by operator", "resolveP0/15m+resolve to second")
-		if len(p.duty.taken) > 0 {
+		if len(p.duty.pages()) > 0 {
 			t.Errorf("PagerDuty was never paged, and got %s", p.duty.said())
 		}
 		refs := map[string]int{}
-		for _, taken := range p.mail.taken {
+		for _, taken := range p.mail.pages() {
 			refs[taken.Reference()]++
 		}
 		if len(refs) != 2 {
@@ -218,7 +228,7 @@ func TestAcknowledgedElsewhere(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
 		p.say(`second: declare P0 "no clients can connect"`)
-		ref := p.mail.taken[0].Reference()
+		ref := p.mail.pages()[0].Reference()
 		for range 2 {
 			if err := p.bot.AcknowledgedThere(t.Context(), "pagerduty", "event-1", ref, "owner"); err != nil {
 				t.Fatal(err)
@@ -271,7 +281,7 @@ func TestAcknowledgingByLink(t *testing.T) {
 	}
 	say(p.bot, `second: declare P0 "no <b>clients</b> can connect"`, "d1")
 	settle(t, p.db)
-	page := p.mail.taken[0]
+	page := p.mail.pages()[0]
 	token := key.Token(page)
 	for range 3 { // a mail scanner
 		code, body := ask(http.MethodGet, token)
@@ -289,7 +299,7 @@ func TestAcknowledgingByLink(t *testing.T) {
 		t.Errorf("acknowledged by %q", inc.AckedBy)
 	}
 	settle(t, p.db)
-	if !p.room.said("incident/INC-1") || !slices.ContainsFunc(p.mail.taken, func(p pager.Page) bool { return p.Update == pager.Acknowledged }) {
+	if !p.room.said("incident/INC-1") || !slices.ContainsFunc(p.mail.pages(), func(p pager.Page) bool { return p.Update == pager.Acknowledged }) {
 		t.Error("the other channels do not know")
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPost} {

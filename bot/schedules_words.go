@@ -250,6 +250,7 @@ func reportHealth(c *call) error {
 		return err
 	}
 	m.Blocks = append(m.Blocks, message.Block{Fields: c.onCallFields()})
+	c.addRosterFaults(&m)
 	today, err := c.comingUp(c.now.Add(24 * time.Hour))
 	if err != nil {
 		return err

@@ -113,7 +113,9 @@ func giveRole(c *call) error {
 func note(c *call) error {
 	event := incident.Noted{By: c.who.ID, Kind: incident.KindNote, Text: c.args["text"]}
 	if p := c.d.Pinned; p != nil {
-		event.Text = strings.TrimSpace(strings.Join([]string{event.Text, c.pinnedText()}, " "))
+		if event.Text == "" || p.Text != "" {
+			event.Text = strings.TrimSpace(event.Text + " " + c.pinnedText())
+		}
 		if p.Link != "" {
 			event.Attachments = append(event.Attachments, incident.Attachment{Name: "the message", Link: p.Link})
 		}

@@ -9,7 +9,7 @@ import (
 // few in words.
 var incidentWords = []word{
 	{command.Spec{Words: "note", Class: actions.Tell, Group: incids, Summary: "add a line to the timeline", Example: "note switch in rack 4 was rebooted",
-		Long:   "In Slack, a message of the thread with its pictures is kept by the reaction :memo:, or by pinning it. A note that begins with action: becomes an action item of the post-mortem.",
+		Long:   "In Slack, a message of the thread is kept, with its pictures where they stand, by an emoji under it, if the config says so (reactions: {memo: note}). A note that begins with action: becomes an action item of the post-mortem.",
 		Params: []actions.Param{{Name: "text", Kind: actions.Text, Optional: true, Doc: "what to remember", Example: "switch in rack 4 was rebooted"}}}, note},
 	{command.Spec{Words: "mitigated", Class: actions.Tell, Group: incids, Summary: "users are helped, the cause is not mended; the recovery clock runs on", Example: "mitigated moved all users to edge2",
 		Params: []actions.Param{{Name: "text", Kind: actions.Text, Optional: true, Doc: "how", Example: "moved all users to edge2"}}}, mitigated},

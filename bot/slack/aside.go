@@ -8,6 +8,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"irisops/bot/command"
+	"irisops/bot/inbox"
 )
 
 // What is not said to the bot and counts all the same, if the config has it so:
@@ -64,6 +65,9 @@ func (l *Listener) pointedAt(ctx context.Context, p *parcel) (string, error) {
 	for _, m := range messages {
 		if m.Timestamp != p.pressed {
 			continue
+		}
+		for _, f := range m.Files { // they stay in Slack
+			p.files = append(p.files, inbox.File{Name: f.Name, MediaType: f.Mimetype, Size: int64(f.Size), Link: f.Permalink})
 		}
 		incident := l.incidentAt(arrival{address: address{channel: p.channel, thread: m.ThreadTimestamp}})
 		return noteLine(incident, fmt.Sprintf("%s wrote: %s", l.room.nameOf(m.User), m.Text)), nil

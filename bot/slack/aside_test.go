@@ -1,6 +1,7 @@
 package slack_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ func TestAsides(t *testing.T) {
 		parent := s.ExpectPost(ops, "INC-1 P1 open")
 		s.ExpectInThread(parent, "all 3 nodes answer")
 		written := s.Write(second, ops, parent, "the switch &lt;rack 4&gt; was rebooted --force")
+		s.Share(written, "rack4.jpg", "image/jpeg", 210_000)
 		s.Write(guest, ops, parent, "who may only look")
 		s.Write(operator, ops, nil, "lunch?")
 		s.React(operator, written, "memo").Again()
@@ -37,9 +39,14 @@ func TestAsides(t *testing.T) {
 		for _, e := range entries {
 			if e.Kind == "note" {
 				notes = append(notes, e.By+": "+e.Text)
+				for _, a := range e.Attachments {
+					notes = append(notes, a.Name+" "+a.MediaType+" "+a.Link)
+				}
 			}
 		}
-		want := "second: the switch <rack 4> was rebooted --force|operator: second wrote: the switch <rack 4> was rebooted --force"
+		slices.Sort(notes) // what two people do at once comes in any order
+		want := "operator: second wrote: the switch <rack 4> was rebooted --force" +
+			"|rack4.jpg image/jpeg https://example.slack.com/files/" + second + "/F0SHARED/rack4.jpg|second: the switch <rack 4> was rebooted --force"
 		if !on {
 			want = ""
 		}

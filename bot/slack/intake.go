@@ -34,6 +34,7 @@ type parcel struct {
 	at   time.Time
 	turn *turn
 
+	files    []inbox.File // of the message that is pointed at
 	delivery inbox.Delivery
 	answer   any // in the acknowledgement
 	fate     fate
@@ -171,6 +172,9 @@ func (l *Listener) receive(ctx context.Context, p *parcel) {
 	a := p.arrival
 	p.delivery = inbox.Delivery{ID: a.id(), Via: "slack", Caller: "slack:" + a.user, Text: a.text,
 		Incident: l.incidentOf(a), Cluster: l.room.clusterIn(a.channel), Received: p.at}
+	if len(p.files) > 0 {
+		p.delivery.Pinned = &inbox.Pinned{Files: p.files}
+	}
 	// What came late is as old as when it was said, so that it asks again.
 	if at, ok := l.room.said(a.ts); ok && time.Since(at) > bot.StaleAfter {
 		p.delivery.Received = at

@@ -289,6 +289,9 @@ func (m *Message) json(metadata bool) answer {
 	if metadata && m.metadata != nil {
 		a["metadata"] = m.metadata
 	}
+	if len(m.shared) > 0 {
+		a["files"] = m.shared
+	}
 	return a
 }
 

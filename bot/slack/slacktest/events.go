@@ -105,6 +105,15 @@ func (s *Slack) ExpectConnections(n int) {
 	s.waitFor(fmt.Sprintf("connection number %d", n), func() bool { return s.opened >= n })
 }
 
+// Share puts a picture or a file of a person's into a message, as Slack shows it
+// in conversations.replies (docs: file object).
+func (s *Slack) Share(in *Message, name, mimetype string, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in.shared = append(in.shared, answer{"id": "F0SHARED", "name": name, "title": name, "mimetype": mimetype, "size": size, "user": in.User,
+		"url_private": "https://files.slack.com/files-pri/T0-F0SHARED/" + name, "permalink": "https://example.slack.com/files/" + in.User + "/F0SHARED/" + name})
+}
+
 // React puts an emoji under a message.
 func (s *Slack) React(user string, on *Message, emoji string) *Delivery {
 	s.t.Helper()

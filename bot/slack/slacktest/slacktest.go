@@ -105,6 +105,7 @@ type Message struct {
 	pinned    bool
 	arrived   time.Time
 	files     []*File
+	shared    []answer // files of a person's
 	replies   int
 	latest    string // ts of the last reply
 }

@@ -108,6 +108,10 @@ type Plan struct {
 	Preview []string // exactly what will run, line by line, warnings first
 	Steps   []Step
 
+	// Until is when a request for it expires that nobody has settled; zero: as
+	// every request.
+	Until time.Time
+
 	// Answer, if set, stands in the place of a plan: what a person has to know
 	// before there can be one. It changes nothing.
 	Answer *Result

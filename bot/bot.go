@@ -19,6 +19,7 @@ import (
 
 	"irisops/actions"
 	"irisops/actions/cluster"
+	"irisops/actions/drill"
 	"irisops/actions/runbook"
 	"irisops/bot/access"
 	"irisops/bot/audit"
@@ -71,6 +72,9 @@ type Store interface {
 	Schedules() ([]schedule.State, error)
 	AmendSchedule(ctx context.Context, name string, change func(*schedule.State) bool) error
 
+	KeepDrill(ctx context.Context, r drill.Record) error
+	Drills(cluster string) ([]drill.Record, error)
+
 	Overrides(endAfter time.Time) ([]oncall.Override, error)
 	PutOverride(ctx context.Context, o oncall.Override, delivery string) (oncall.Override, error)
 	Alerts() ([]intake.Alert, error)
@@ -96,6 +100,8 @@ type Cluster struct {
 	Summary func(ctx context.Context) (actions.Level, string)
 	// Observe looks at everything once, for the watch. Nil: it is not watched.
 	Observe func(ctx context.Context) cluster.Observation
+	// Drill is how it is drilled; its Desk is the conversation. Nil: it is not.
+	Drill *drill.Options
 }
 
 // Options are what a Bot is made of. Store, Access, OnCall,
@@ -134,6 +140,7 @@ type Bot struct {
 	drain    *pager.Drain
 	calendar *schedule.Loop
 	watchers []*watch.Watcher
+	drills   map[string]*drillDesk // by cluster
 	starters starters
 	cancels  cancels
 	parents  sync.Mutex // one at a time brings a parent up to date
@@ -174,6 +181,7 @@ func New(o Options) (*Bot, error) {
 		return nil, err
 	}
 	b.makeWatch()
+	b.makeDrills()
 	b.makeClocks()
 	return b, nil
 }

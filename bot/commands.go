@@ -30,6 +30,7 @@ func tableOf(list []actions.Action) (*command.Table, map[string]handler, error) 
 		auditWords,
 		watchWords,
 		glassWords,
+		drillWords,
 	) {
 		specs = append(specs, w.Spec)
 		handlers[w.Spec.Words] = w.run
@@ -65,7 +66,7 @@ const (
 )
 
 // groups in the order of help.
-var groups = []string{incids, looks, acts, agrees, onCallGroup, calendars, oneself}
+var groups = []string{incids, looks, acts, agrees, onCallGroup, calendars, drills, oneself}
 
 // words are the commands that need no action of the cluster.
 var words = []word{

@@ -8,6 +8,7 @@ import (
 
 	"irisops/actions"
 	"irisops/actions/approval"
+	"irisops/actions/drill"
 	"irisops/actions/runbook"
 	"irisops/bot/incident"
 	"irisops/bot/message"
@@ -253,6 +254,9 @@ func (b *Bot) waitingMessage(r runbook.Run, now time.Time) message.Message {
 	}
 	m.Blocks = append(m.Blocks, planBlocks(r)...)
 	m.Buttons = []message.Button{agree, {Label: "Deny", Words: "deny " + r.ID()}}
+	if r.Action == drill.Name {
+		m.Buttons = append(m.Buttons, message.Button{Label: "Postpone by a Day", Words: "drill postpone 1d"})
+	}
 	return m
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"irisops/actions"
 	"irisops/actions/cluster"
+	"irisops/actions/drill"
 	"irisops/bot"
 	"irisops/bot/access"
 	"irisops/bot/console"
@@ -114,6 +115,7 @@ type stage struct {
 	policies map[incident.Priority]escalation.Policy // nil: those of the stage
 	contacts map[string][]string
 	watch    watch.Mode
+	drills   bool // its edges may be drilled
 }
 
 // schedules are one of each kind: what needs no second person, what does, what
@@ -129,6 +131,9 @@ func (s *stage) schedules() []bot.Scheduled {
 		}
 		return bot.Scheduled{Entry: schedule.Entry{Name: name, What: what, Words: words, When: when, Late: time.Hour, Hold: hold}}
 	}
+	if s.drills {
+		return []bot.Scheduled{entry("drill", "0 10 * * *", "drill run --seed 7", "failover drill", schedule.Hold{Incident: true, Maintenance: true})}
+	}
 	tidy := entry("tidy", "0 4 * * *", "", "forget what is old", schedule.Hold{})
 	tidy.Chore = func(context.Context) error { s.terminal.Narrate("tidied"); return nil }
 	return []bot.Scheduled{
@@ -137,6 +142,22 @@ func (s *stage) schedules() []bot.Scheduled {
 		entry("health", "0 9 * * *", "report health", "daily health report", schedule.Hold{}),
 		tidy,
 	}
+}
+
+// drill has the edges take part, announced a minute before.
+func (s *stage) drill() *drill.Options {
+	if !s.drills {
+		return nil
+	}
+	o := &drill.Options{Cluster: "main", OptedIn: []string{"edge1", "edge2"}, Notice: time.Minute, Field: s.cluster}
+	for _, n := range s.cluster.order {
+		role := cluster.EdgeRole
+		if n == "core" {
+			role = cluster.CoreRole
+		}
+		o.Nodes = append(o.Nodes, cluster.Node{Cluster: "main", Short: n, Name: "iris_" + n + "@h1", Role: role})
+	}
+	return o
 }
 
 func newStage(t *testing.T) *stage {
@@ -166,7 +187,7 @@ func (s *stage) start() {
 		Access:   access.Policy{People: access.DemoPeople(), Demo: true},
 		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}, Contacts: s.contacts},
 		Policies: policies,
-		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary, Observe: s.cluster.observe}},
+		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary, Observe: s.cluster.observe, Drill: s.drill()}},
 		Rooms:    []bot.Room{orderly{s.terminal}},
 		Watch:    bot.Watch{Mode: s.watch},
 
@@ -224,6 +245,10 @@ func (s *stage) direct(words []string) {
 		s.start()
 	case "calendar":
 		s.calendar = true
+		s.stop()
+		s.start()
+	case "drills":
+		s.drills, s.calendar = true, true
 		s.stop()
 		s.start()
 	case "watch":
@@ -340,6 +365,35 @@ func (f *fakeCluster) observe(context.Context) cluster.Observation {
 		o.Nodes = append(o.Nodes, s)
 	}
 	return o
+}
+
+// Green implements drill.Field.
+func (f *fakeCluster) Green(context.Context) (bool, string) {
+	level, line := f.summary(context.Background())
+	return level == actions.OK, line
+}
+
+// Observe implements drill.Field.
+func (f *fakeCluster) Observe(ctx context.Context) cluster.Observation { return f.observe(ctx) }
+
+// NewestBackup implements drill.Field.
+func (f *fakeCluster) NewestBackup() (time.Time, bool, error) {
+	return time.Now().Add(-3 * time.Hour), true, nil
+}
+
+// Strike implements drill.Field.
+func (f *fakeCluster) Strike(_ context.Context, node string, sig cluster.Signal) (string, error) {
+	f.set(node, map[cluster.Signal]string{cluster.Kill: "down", cluster.Pause: "silent", cluster.Continue: "up"}[sig])
+	return "kill -9 of pid 4711 (iris_" + node + "@h1): it is gone", nil
+}
+
+// Recovery implements drill.Field.
+func (f *fakeCluster) Recovery(_ context.Context, node string) ([]actions.Step, error) {
+	return []actions.Step{{Name: "start " + node, Perform: func(context.Context) (string, error) {
+		<-time.After(2800 * time.Millisecond)
+		f.set(node, "up")
+		return "pid 4712", nil
+	}}}, nil
 }
 
 func (f *fakeCluster) actions() []actions.Action {

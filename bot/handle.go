@@ -239,6 +239,15 @@ func (c *call) later(what string, f func(ctx context.Context) error) {
 	})
 }
 
+// apart runs long work that the outcome does not wait for.
+func (c *call) apart(what string, f func(ctx context.Context) error) {
+	c.background(what, func(ctx context.Context) {
+		if err := f(ctx); err != nil {
+			c.log.Warn("work did not end well", "work", what, "err", err)
+		}
+	})
+}
+
 var errBroken = &actions.Error{Code: "internal", Text: "Something in irisops broke while doing that; it is in its log.",
 	Hint: "Look with `status` and `timeline` at what was done before you repeat it."}
 

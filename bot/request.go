@@ -11,6 +11,7 @@ import (
 
 	"irisops/actions"
 	"irisops/actions/approval"
+	"irisops/actions/drill"
 	"irisops/actions/runbook"
 	"irisops/bot/change"
 	"irisops/bot/incident"
@@ -47,6 +48,7 @@ func acting(action string) handler {
 			State: runbook.Waiting, Steps: runbook.Records(plan),
 			Approval: approval.New(needs(plan.Class), c.who.ID, runbook.Digest(cluster.Name, action, req.Args, plan), c.now),
 		}
+		run.Approval.Until = plan.Until
 		if c.args["dry-run"] != "" {
 			c.replyIn(req.Incident, dryRun(run))
 			return nil
@@ -269,7 +271,11 @@ func (c *call) execute(run runbook.Run, plan actions.Plan, how func(context.Cont
 		begin()
 	}
 	defer func() { <-begun }()
-	c.later(run.ID(), func(ctx context.Context) error {
+	start := c.later
+	if run.Action == drill.Name {
+		start = c.apart // it takes as long as people take, and they have to be able to speak
+	}
+	start(run.ID(), func(ctx context.Context) error {
 		defer begin()
 		defer c.starters.clear(run.Number, c.d.ID)
 		defer c.cancels.clear(run.Number)

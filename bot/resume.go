@@ -35,6 +35,9 @@ func (b *Bot) resume(ctx context.Context) error {
 	if err := b.republishEnded(ctx); err != nil {
 		return err
 	}
+	if err := b.interruptedDrills(ctx); err != nil {
+		return err
+	}
 	return b.answerUnanswered(ctx)
 }
 

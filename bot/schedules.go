@@ -157,7 +157,7 @@ func (b *Bot) holds(e Scheduled, now time.Time) (string, error) {
 			return "", err
 		}
 		for _, inc := range open {
-			if inc.Cluster == cluster && inc.State != incident.Recovered {
+			if inc.Cluster == cluster && inc.State != incident.Recovered && !inc.Drill {
 				return fmt.Sprintf("%s %s is %s: %s", inc.ID(), inc.Priority, inc.State, inc.Title), nil
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"irisops/actions"
+	"irisops/actions/drill"
 	"irisops/bot/command"
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
@@ -58,10 +59,18 @@ func (d desk) Declare(ctx context.Context, cluster string, s watch.Symptom) (wat
 	if m != nil {
 		return watch.Outcome{Text: "silent: maintenance until " + d.clock(m.Until, nowUTC()), Held: true}, nil
 	}
+	r := d.drillOn(cluster)
+	drilled := r != nil && explains(*r, d.drills[cluster].isCore(r.Victim), s)
+	if drilled && r.Mode == drill.Auto {
+		return watch.Outcome{Text: "DRILL: the drill of " + r.Victim + " explains it", Held: true}, nil
+	}
 	if d.Watch.Mode != watch.Declare {
 		return watch.Outcome{Text: fmt.Sprintf("would declare %s", s.Priority)}, nil
 	}
-	what := Declaration{Cluster: cluster, Priority: s.Priority, Title: s.Title, Cause: byWatch + s.Cause + ": " + s.Seen, Dedup: byWatch + s.Cause}
+	what := Declaration{Cluster: cluster, Priority: s.Priority, Title: s.Title, Cause: byWatch + s.Cause + ": " + s.Seen, Dedup: byWatch + s.Cause, Drill: drilled}
+	if drilled {
+		what.Dedup += "\x00" + r.ID
+	}
 	inc, existed, err := d.DeclareBy(ctx, what)
 	if err != nil {
 		return watch.Outcome{}, err

@@ -46,7 +46,7 @@
 //	└── healthy/    cluster " " mode    diagnosis record, the last that found no trouble
 //	practice
 //	├── schedules/  name                schedule record
-//	└── drills/     number of its run   drill record
+//	└── drills/     id of the drill     drill record
 //	backups
 //	└── all/        cluster " " id      backup record
 //	oncall

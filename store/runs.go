@@ -41,6 +41,7 @@ type approvalRecord struct {
 	Requester string    `json:"requester,omitempty"`
 	Digest    string    `json:"digest,omitempty"`
 	Asked     time.Time `json:"asked,omitzero"`
+	Until     time.Time `json:"until,omitzero"`
 	Verdict   string    `json:"verdict,omitempty"`
 	By        string    `json:"by,omitempty"`
 	At        time.Time `json:"at,omitzero"`
@@ -74,7 +75,7 @@ func recordRun(r runbook.Run, version uint64) runRecord {
 		By: r.By, Asked: utc(r.Asked),
 		Title: r.Title, Class: r.Class.String(), Why: r.Why, Targets: r.Targets, Preview: r.Preview,
 		Approval: approvalRecord{
-			Needs: string(a.Needs), Requester: a.Requester, Digest: a.Digest, Asked: utc(a.Asked),
+			Needs: string(a.Needs), Requester: a.Requester, Digest: a.Digest, Asked: utc(a.Asked), Until: utc(a.Until),
 			Verdict: string(a.Verdict), By: a.By, At: utc(a.At), Reason: a.Reason, Glass: a.Glass,
 		},
 		State: string(r.State), Started: utc(r.Started), Ended: utc(r.Ended), Outcome: r.Outcome,
@@ -94,7 +95,7 @@ func (r runRecord) run() runbook.Run {
 		By: r.By, Asked: r.Asked,
 		Title: r.Title, Class: classes[r.Class], Why: r.Why, Targets: r.Targets, Preview: r.Preview,
 		Approval: approval.Request{
-			Needs: approval.Needs(a.Needs), Requester: a.Requester, Digest: a.Digest, Asked: a.Asked,
+			Needs: approval.Needs(a.Needs), Requester: a.Requester, Digest: a.Digest, Asked: a.Asked, Until: a.Until,
 			Verdict: approval.Verdict(a.Verdict), By: a.By, At: a.At, Reason: a.Reason, Glass: a.Glass,
 		},
 		State: runbook.State(r.State), Started: r.Started, Ended: r.Ended, Outcome: r.Outcome,

@@ -38,6 +38,7 @@ type Request struct {
 	Requester string
 	Digest    string
 	Asked     time.Time
+	Until     time.Time // when it stops waiting; zero: Holds after Asked
 	Verdict   Verdict
 	By        string // who settled it
 	Glass     bool   // who settled it was alone, and broke the glass; Reason says why
@@ -73,7 +74,12 @@ func New(needs Needs, requester, digest string, now time.Time) Request {
 }
 
 // ExpiresAt is when it stops waiting.
-func (r Request) ExpiresAt() time.Time { return r.Asked.Add(Holds) }
+func (r Request) ExpiresAt() time.Time {
+	if !r.Until.IsZero() {
+		return r.Until
+	}
+	return r.Asked.Add(Holds)
+}
 
 // Expire marks a request that has waited too long; it says whether it did. So
 // has one that was asked for more than Holds in the future: the clock was set

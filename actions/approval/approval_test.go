@@ -196,3 +196,20 @@ func TestARequestIsSettledOnceAndOnlyByThoseWhoMay(t *testing.T) {
 		}
 	})
 }
+
+// A request that says when it stops waiting waits until then, and no longer.
+func TestUntil(t *testing.T) {
+	asked := time.Date(2026, 3, 3, 10, 0, 0, 0, time.UTC)
+	r := approval.New(approval.SecondPerson, "schedule:drill", "digest", asked)
+	r.Until = asked.Add(15 * time.Minute)
+	second := approval.Voter{Person: "second", Approver: true}
+	if _, err := r.Agree(second, "digest", r.Until.Add(-time.Second)); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Agree(second, "digest", r.Until); err != approval.ErrExpired {
+		t.Error(err)
+	}
+	if e, expired := r.Expire(r.Until); !expired || !e.At.Equal(r.Until) {
+		t.Errorf("%+v", e)
+	}
+}

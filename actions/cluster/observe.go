@@ -28,6 +28,7 @@ type Sight struct {
 	Answers bool   // it let irisops in and answered
 	Code    string // why not, as in package actions
 	Process Alive
+	PID     int    // 0: not known
 	Why     string // what is wrong, as the rest of a sentence that begins with its name; "" if nothing
 
 	// Of an edge: how a probe fared. Login and Delivery are 0 where they failed.
@@ -99,7 +100,7 @@ func (c *Cluster) Observe(ctx context.Context) Observation {
 func (c *Cluster) sight(n Node, fs ofNode) Sight {
 	k := judge(n, fs)
 	ping, process := fs.of(checkPing), fs.of(checkProcess)
-	s := Sight{Node: n.Short, Role: n.Role, Answers: k.answers, Code: ping.Code}
+	s := Sight{Node: n.Short, Role: n.Role, Answers: k.answers, Code: ping.Code, PID: process.pid}
 	switch {
 	case process.Code == codeStopped:
 		s.Process = Halted
@@ -164,6 +165,16 @@ func (f Finding) Split() bool { return f.Code == codeSplit }
 // Apart says whether a node is connected to no core, or a core not to all.
 func (f Finding) Apart() bool {
 	return f.Check == checkConnected.name && f.Result == actions.Advice
+}
+
+// Tables says whether a finding tells that a core's tables are not loaded or not
+// seen alike by all cores, or that this could not be found out.
+func (f Finding) Tables() bool {
+	switch f.Check {
+	case checkMnesia.name, checkViews.name, checkCopies.name:
+		return f.Result == actions.Critical || f.Result == actions.Unknown
+	}
+	return false
 }
 
 // Follows says that a check could not be made because of what another one found.

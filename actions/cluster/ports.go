@@ -101,6 +101,8 @@ type Signal string
 const (
 	Terminate Signal = "TERM"
 	Kill      Signal = "KILL"
+	Pause     Signal = "STOP" // of a drill only
+	Continue  Signal = "CONT" // the same
 )
 
 // Process is one running node, identified so that a reused pid is not mistaken

@@ -478,7 +478,7 @@ func TestHostileWordsAreRefusedBeforeConnecting(t *testing.T) {
 	p := cluster.Process{Host: "h2", PID: 1}
 	elsewhere := cluster.Process{PID: 4711}
 	refused("others", n, append(making(cluster.Node{Host: "h2"}), tail, up, r.Signal(ctx, p, cluster.Kill),
-		r.Signal(ctx, elsewhere, cluster.Kill), r.WaitExit(ctx, elsewhere), r.Signal(ctx, cluster.Process{Host: "h2", PID: 4711}, "STOP"))...)
+		r.Signal(ctx, elsewhere, cluster.Kill), r.WaitExit(ctx, elsewhere), r.Signal(ctx, cluster.Process{Host: "h2", PID: 4711}, "HUP"))...)
 	if c := s.connections(); c != 0 {
 		t.Errorf("%d connections", c)
 	}

@@ -17,7 +17,8 @@ import (
 // through it, no reuse of the pid can mislead us. Where the kernel or a sandbox
 // does not give one, the start time is checked right before each use.
 
-var signals = map[cluster.Signal]unix.Signal{cluster.Terminate: unix.SIGTERM, cluster.Kill: unix.SIGKILL}
+var signals = map[cluster.Signal]unix.Signal{cluster.Terminate: unix.SIGTERM, cluster.Kill: unix.SIGKILL,
+	cluster.Pause: unix.SIGSTOP, cluster.Continue: unix.SIGCONT}
 
 // exitPoll is how long a wait goes without looking at its context, and without a
 // pidfd how often it looks at the process.

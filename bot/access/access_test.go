@@ -120,6 +120,7 @@ deny             tell   -      -         yes      yes      -     -    yes    -  
 break-glass      tell   -      -         yes      -        yes   -    -      yes     -
 schedule@pause   tell   -      -         -        -        yes   -    yes    -       -
 schedule@resume  tell   -      -         -        -        yes   -    yes    -       -
+drill@postpone   tell   -      -         -        yes      -     -    -      -       -
 schedule@run     tell   -      -         -        -        yes   -    yes    -       -
 messages@show@--contents see -  -        -        yes      yes   -    -      -       -
 `)

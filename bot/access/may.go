@@ -56,6 +56,8 @@ var byName = map[string]rule{
 	"schedule resume": {any: []Role{Owner}},
 	"schedule run":    {any: []Role{Owner}, note: "It runs as the schedule itself would, and what needs a second person still does."},
 
+	"drill postpone": {any: []Role{Approver}, listed: true},
+
 	"confirm":     {any: []Role{Operator}, note: "Only for what you asked for yourself, or to go on with what was interrupted."},
 	"approve":     {any: []Role{Approver}, listed: true, note: "Never for what you asked for yourself."},
 	"break-glass": {any: []Role{Operator, Owner}, accounts: true, listed: true, note: "An operator for what they asked for themselves; an owner, and an account of this machine, for anyone. Everybody on call is paged."},

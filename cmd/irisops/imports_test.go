@@ -37,6 +37,7 @@ var houses = map[string]string{
 	"bot/oncall":          "pure",
 
 	"actions/cluster": "domain",
+	"actions/drill":   "domain",
 	"actions/runbook": "domain",
 	"bot":             "domain",
 	"bot/chart":       "domain",

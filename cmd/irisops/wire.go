@@ -88,7 +88,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	people.Demo = o.demo
 	var served []bot.Cluster
 	for _, c := range clusters {
-		served = append(served, bot.Cluster{Name: c.Name, Targets: targets(cfg, c.Name), Actions: c.Actions(), Summary: c.Summary, Observe: c.Observe})
+		served = append(served, bot.Cluster{Name: c.Name, Targets: targets(cfg, c.Name), Actions: c.Actions(), Summary: c.Summary, Observe: c.Observe, Drill: drillOf(cfg, c)})
 	}
 	options := bot.Options{
 		Store: db, Access: people, OnCall: cfg.OnCall(), Policies: policies, Clusters: served,

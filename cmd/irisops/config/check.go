@@ -41,6 +41,7 @@ func check(c *Config, f *findings, m machine) {
 	k.checkSchedules()
 	k.checkBackup()
 	k.checkWatch()
+	k.checkDrill()
 }
 
 var (

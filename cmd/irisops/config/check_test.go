@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 		{"key twice", "", "data: /elsewhere", []string{`12: "data" stands here twice, first on line 1. Keep one of them.`}},
 		{"top key unknown", "", "dat: 1\nnonsense: 2", []string{
 			`12: There is no key "dat" at the top of the file. Did you mean data?`,
-			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, rotations, mail, pagerduty, webhooks, heartbeat, alerts, policies, business, clusters, hosts, checks, schedules, backup, watch.`}},
+			`13: There is no key "nonsense" at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, rotations, mail, pagerduty, webhooks, heartbeat, alerts, policies, business, clusters, hosts, checks, schedules, backup, watch, drill.`}},
 		{"a misspelt key is not missing as well", "data:", "dta:", []string{`1: There is no key "dta" at the top of the file. Did you mean data?`}},
 		{"listen without a host is all hosts", "", "listen: :8642", nil},
 		{"a token that is none", "", "board: {token_file: /etc/irisops/id_ed25519}", []string{
@@ -117,7 +117,7 @@ func TestFaults(t *testing.T) {
 		{"a step as a word", "", "policies: {P0: {steps: [sre]}}", []string{"12: An entry of steps has to be keys with values, like {key: value}; it is one value."}},
 		{"a value of many lines", "", "time_zone: |\n  UTC\n  UTC", []string{`12: time_zone: there is no zone "UTC\nUTC\n". Write it as continent and city, like Europe/Paris, or UTC.`}},
 		{"a long value", "", "time_zone: " + strings.Repeat("x", 1000), []string{`12: time_zone: there is no zone "` + strings.Repeat("x", 120) + `...". Write it as continent and city, like Europe/Paris, or UTC.`}},
-		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, rotations, mail, pagerduty, webhooks, heartbeat, alerts, policies, business, clusters, hosts, checks, schedules, backup, watch.`}},
+		{"a long key with a line end", "", `"` + strings.Repeat("x", 1000) + `\n": {}`, []string{`12: There is no key "` + strings.Repeat("x", 120) + `..." at the top of the file. Known there: data, listen, external_url, board, socket, time_zone, slack, people, groups, oncall, rotations, mail, pagerduty, webhooks, heartbeat, alerts, policies, business, clusters, hosts, checks, schedules, backup, watch, drill.`}},
 		{"schedules", "", "schedules: {backup: {cron: \"@every 1h\"}, drill: {cron: off}, health: {cron: \"0 8 * * MON-FRI\"}}", nil},
 		{"schedules that never come", "", "schedules:\n  backup: {cron: 0 0 30 2 *}\n  drill: {week: 1}\n  health: {cron: \"@daily\", week: 6}\n  tidy: {cron: soon}", []string{
 			`13: cron: "0 0 30 2 *" never comes.`,
@@ -133,6 +133,12 @@ func TestFaults(t *testing.T) {
 			`14: every: 100ms cannot be: a cluster is looked at every 1s to 5m.`,
 			`15: connections has to be more than 0.`}},
 		{"watch with a short memory", "", "watch: {window: 1m}", []string{`12: window: in 1m there are not four looks, at one every 30s.`}},
+		{"drill", "", "drill: {mode: observe, notice: 0s, limit: 1m, allow_last_core: true}", nil},
+		{"drill amiss", "", "drill:\n  mode: people\n  notice: 2d\n  limit: 1s\n  allow_last_core: perhaps", []string{
+			`13: mode: there is no "people". Write one of: auto, observe.`,
+			`14: notice: 48h is too long: at most 24h.`,
+			`15: limit: 1s cannot be: a recovery may take 10s to 1h.`,
+			`16: allow_last_core: "perhaps" is not true or false.`}},
 		{"a schedule misspelt", "", "schedules: {bakup: {cron: off}}", []string{`12: There is no key "bakup" under schedules. Did you mean backup?`}},
 		{"host without ssh", "", "hosts: {h2: {known_hosts: /etc/irisops/none, identity: /etc/irisops/id_ed25519}}", []string{
 			"12: Host h2 has no ssh: the account and the machine, like ops@h2.example.org",

@@ -41,6 +41,7 @@ type Config struct {
 	Schedules   Schedules                    `yaml:"schedules"`
 	Backup      Backup                       `yaml:"backup"`
 	Watch       Watch                        `yaml:"watch"`
+	Drill       Drill                        `yaml:"drill"`
 
 	zone     *time.Location
 	warnings Faults
@@ -103,6 +104,7 @@ type Node struct {
 	MakeVars map[string]string `yaml:"make_vars"`
 	Log      string            `yaml:"log"` // relative to Dir
 	Port     int               `yaml:"port"`
+	Drill    bool              `yaml:"drill"` // it may be the victim of a drill
 }
 
 // Smoke is the cluster's own smoke test: a program with fixed arguments in the

@@ -165,13 +165,14 @@ func TestExample(t *testing.T) {
 		Checks:      standard(t),
 		Schedules:   exampleSchedules(),
 		Watch:       defaultWatch,
+		Drill:       defaultDrill,
 		Business:    Business{defaultBusiness.Days, HourOfDay(17 * time.Hour), "fr", []DayOff{{0, time.December, 24}}},
 		Backup:      Backup{Dir: "/var/backups/iris", Keep: 7, MinFree: 2 << 30},
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
 		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
-			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0},
-			{"edge1", "iris_edge1@h1", "edge", "local", f.dir + "/iris", "start_edge1", nil, "edge1.log", 8085},
-			{"edge2", "iris_edge2@h2", "edge", "h2", f.dir + "/iris", "start_edge2", nil, "edge2.log", 8086},
+			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0, false},
+			{"edge1", "iris_edge1@h1", "edge", "local", f.dir + "/iris", "start_edge1", nil, "edge1.log", 8085, true},
+			{"edge2", "iris_edge2@h2", "edge", "h2", f.dir + "/iris", "start_edge2", nil, "edge2.log", 8086, true},
 		}, &Smoke{"core", []string{"python3", "ops/smoke.py"}, 2 * time.Minute}, NewSecret(cookie)}},
 	}
 	want.Policies["P2"] = Policy{Respond: Respond{Within: time.Hour}, Steps: []Step{
@@ -219,6 +220,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole.Policies["P2"] = Policy{Respond: Respond{Within: time.Hour}, Steps: []Step{}} // shows more than the default
+	whole.Clusters[0].Nodes[1].Drill = false                                            // the same
 	for what, pair := range map[string][2]any{
 		"listen":    {whole.Listen, c.Listen},
 		"socket":    {Socket{Path: "/var/lib/irisops/irisops.sock"}, c.Socket},

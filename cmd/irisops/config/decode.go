@@ -36,6 +36,7 @@ var place = map[reflect.Type]string{
 	reflect.TypeFor[Schedules](): "under schedules",
 	reflect.TypeFor[Schedule]():  "in a schedule",
 	reflect.TypeFor[Watch]():     "under watch",
+	reflect.TypeFor[Drill]():     "under drill",
 
 	reflect.TypeFor[Mail]():      "under mail",
 	reflect.TypeFor[PagerDuty](): "under pagerduty",

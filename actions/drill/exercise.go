@@ -1,0 +1,423 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"irisops/actions"
+	"irisops/actions/cluster"
+)
+
+// exercise is one drill being made.
+type exercise struct {
+	d       *Drill
+	r       Record
+	resumed bool // irisops ended in the middle: nothing is struck any more, only put back in order
+
+	lost    int // rounds in a row in which clients outside of the victim were not served
+	second  map[string]int
+	served  int // rounds in a row in which clients were served again
+	first   time.Duration
+	pid     int // of the victim before the strike
+	recover chan error
+}
+
+// rounds in a row that count: one bad look is not yet a failure.
+const rounds = 3
+
+func (x *exercise) now() time.Time { return time.Now().UTC().Round(0) }
+
+// wait lets the announced time come, unless somebody stops it.
+func (x *exercise) wait(ctx context.Context) (string, error) {
+	x.keep(ctx)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if why := x.d.Desk.Stop(x.r); why != "" {
+			return "", x.skip(ctx, Aborted, why)
+		}
+		if !x.now().Before(x.r.At) {
+			return "it is time", nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// skip ends a drill that has struck nothing.
+func (x *exercise) skip(ctx context.Context, v Verdict, why string) error {
+	x.r.Verdict, x.r.Why, x.r.Ended = v, why, x.now()
+	x.r.note(x.r.Ended, "%s before the strike: %s", v, why)
+	x.keep(ctx)
+	x.d.Desk.End(context.WithoutCancel(ctx), x.r)
+	return &actions.Error{Code: "drill-" + string(v), Text: fmt.Sprintf("The drill was %s, and nothing was done: %s.", v, why)}
+}
+
+func (x *exercise) preflight(ctx context.Context) (string, error) {
+	x.r.Hypothesis = x.d.Steady(ctx, x.r.Victim, x.now(), true)
+	if bad := failing(x.r.Hypothesis); len(bad) > 0 {
+		return "", x.skip(ctx, Skipped, strings.Join(bad, "; "))
+	}
+	x.keep(ctx)
+	return fmt.Sprintf("all %d parts hold", len(x.r.Hypothesis)), nil
+}
+
+// keep records how it stands; what cannot be recorded is not worth ending a drill
+// for, once it has struck.
+func (x *exercise) keep(ctx context.Context) {
+	if err := x.d.Desk.Keep(context.WithoutCancel(ctx), x.r); err != nil {
+		x.d.Log.Error("a drill could not be recorded", "drill", x.r.ID, "err", err)
+	}
+	x.d.Desk.Progress(x.r)
+}
+
+// perform strikes, watches and recovers. It ends with the cluster in order, or
+// with an alarm.
+func (x *exercise) perform(ctx context.Context) (string, error) {
+	if x.resumed {
+		return x.afterwards(ctx)
+	}
+	before := x.d.Field.Observe(ctx)
+	for _, s := range before.Nodes {
+		if s.Node == x.r.Victim {
+			x.pid = s.PID
+		}
+	}
+	x.r.Incident = x.d.Desk.Begin(ctx, x.r)
+	x.r.Verdict = Running
+	if err := x.d.Desk.Keep(ctx, x.r); err != nil { // no strike without its intent on record
+		x.r.Verdict, x.r.Why, x.r.Ended = Skipped, "its beginning could not be recorded", x.now()
+		x.d.Desk.End(context.WithoutCancel(ctx), x.r)
+		return "", fmt.Errorf("the drill did not begin, because it could not be recorded: %w", err)
+	}
+	sig := cluster.Kill
+	if x.r.Fault == Pause {
+		sig = cluster.Pause
+	}
+	x.r.Struck = x.now()
+	seen, err := x.d.Field.Strike(ctx, x.r.Victim, sig)
+	why := ""
+	if err != nil {
+		x.r.Verdict, why = Failed, "the victim could not be struck: "+err.Error()
+	} else {
+		x.r.note(x.now(), "%s", seen)
+		x.keep(ctx)
+		why = x.watch(ctx)
+	}
+	x.restore(ctx, why)
+	return x.conclude(ctx, why)
+}
+
+// watch looks until clients are served again. It returns why it had to end before
+// that; "" if they are.
+func (x *exercise) watch(ctx context.Context) string {
+	x.second = map[string]int{}
+	tick := time.NewTicker(x.d.Every)
+	defer tick.Stop()
+	for {
+		o := x.d.Field.Observe(ctx)
+		after := x.now().Sub(x.r.Struck)
+		if ctx.Err() != nil {
+			return "irisops is being stopped"
+		}
+		if why := x.take(ctx, o, after); why != "" {
+			return why
+		}
+		if x.served >= 2 {
+			x.r.Recovery = Of(x.first)
+			return ""
+		}
+		if why := x.d.Desk.Stop(x.r); why != "" {
+			return why
+		}
+		if after > x.d.Limit {
+			why := "clients were not served again within " + spoken(x.d.Limit)
+			x.d.Desk.Alarm(ctx, x.r, "The drill of "+x.r.Victim+" goes wrong: "+why+". irisops recovers it now")
+			return why
+		}
+		select {
+		case <-ctx.Done():
+			return "irisops is being stopped"
+		case <-tick.C:
+		}
+	}
+}
+
+// take takes one look in; it returns why the drill has to end.
+func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.Duration) string {
+	var victim cluster.Sight
+	outside := true
+	edge := false
+	for _, s := range o.Nodes {
+		if s.Node == x.r.Victim {
+			victim = s
+			edge = s.Role == cluster.EdgeRole
+		}
+	}
+	bad := ""
+	for _, s := range o.Nodes {
+		if s.Role != cluster.EdgeRole || s.Untried {
+			continue
+		}
+		p := &x.r.Others
+		if s.Node == x.r.Victim {
+			p = &x.r.Victims
+		}
+		p.Sent++
+		switch {
+		case s.Delivery == 0:
+			p.Lost++
+			if s.Node != x.r.Victim {
+				outside, bad = false, s.Node
+			}
+		default:
+			p.Delivered++
+			if max(s.Login, s.Delivery) > x.d.Late {
+				p.Late++
+			}
+		}
+	}
+	x.stages(o, victim, edge, after)
+	if _, detected := x.r.stage(StageDetected); detected && x.r.Mode == Auto && x.recover == nil {
+		x.r.note(x.now(), "irisops recovers %s", x.r.Victim)
+		x.begin(ctx)
+	}
+	if x.lost++; outside || !edge && x.d.cores() == 1 {
+		x.lost = 0 // without its only core IRIS may let nobody in: that is what this drill is about
+	}
+	if x.lost >= rounds {
+		return "clients outside of the victim are not served: " + bad
+	}
+	for _, s := range o.Nodes {
+		gone := !s.Answers && (s.Process == cluster.Gone || s.Process == cluster.Halted)
+		if x.second[s.Node]++; s.Node == x.r.Victim || !gone {
+			x.second[s.Node] = 0
+		}
+		if x.second[s.Node] >= rounds-1 {
+			return "a second node failed: " + first(s.Why, s.Node)
+		}
+	}
+	return ""
+}
+
+// stages notes what is seen for the first time, in its order.
+func (x *exercise) stages(o cluster.Observation, v cluster.Sight, edge bool, after time.Duration) {
+	reached := func(name string) bool { _, ok := x.r.stage(name); return ok }
+	reach := func(name string, now bool) bool {
+		if now && !reached(name) {
+			x.r.Stages = append(x.r.Stages, Stage{name, Of(after)})
+			x.r.note(x.now(), "%s after %s", name, after.Round(time.Millisecond))
+			x.d.Desk.Progress(x.r)
+		}
+		return now
+	}
+	up := v.Answers && v.Process != cluster.Gone && v.Process != cluster.Halted
+	again := up && v.PID != 0 && v.PID != x.pid && x.r.Fault == Kill
+	refuses := edge && !v.Untried && v.Login == 0
+	reach(StageDetected, !up || refuses || again)
+	if !reached(StageDetected) {
+		return
+	}
+	tables := !slices.ContainsFunc(o.Findings, func(f cluster.Finding) bool { return f.Tables() || f.Apart() && f.Node == x.r.Victim })
+	login, message := true, true
+	for _, s := range o.Nodes {
+		if s.Role == cluster.EdgeRole && !s.Untried && (!edge || s.Node == x.r.Victim) {
+			login = login && s.Login > 0
+			message = message && s.Delivery > 0
+		}
+	}
+	ok := reach(StageUp, up)
+	ok = ok && reach(StageTables, tables)
+	ok = ok && reach(StageLogin, login)
+	if ok && reach(StageMessage, message) {
+		if x.served++; x.served == 1 {
+			x.first = after
+		}
+		return
+	}
+	x.served = 0
+}
+
+// begin starts the recovery, which is carried out beside the watching.
+func (x *exercise) begin(ctx context.Context) {
+	done := make(chan error, 1)
+	x.recover = done
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic: %v", p)
+			}
+		}()
+		done <- x.d.takeSteps(ctx, x.r.Victim)
+	}()
+}
+
+// takeSteps carries out the steps that have a node serve again.
+func (d *Drill) takeSteps(ctx context.Context, victim string) error {
+	steps, err := d.Field.Recovery(ctx, victim)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		limit := s.Timeout
+		if limit <= 0 {
+			limit = time.Minute
+		}
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		_, err := s.Perform(bounded)
+		if err == nil && s.Check != nil {
+			_, err = s.Check(bounded)
+		}
+		cancel()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// restore puts the cluster back in order, whatever has happened: a victim that is
+// held is let go, one that does not serve is recovered, and then everything is
+// looked at. It outlives the end of ctx as far as it can.
+func (x *exercise) restore(ctx context.Context, why string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.d.Rollback)
+	defer cancel()
+	roll := func(what string, seen string, err error) {
+		b := Rollback{What: what, OK: err == nil, Seen: seen}
+		if err != nil {
+			b.Seen = err.Error()
+		}
+		x.r.Rollbacks = append(x.r.Rollbacks, b)
+		x.r.note(x.now(), "rollback: %s: %s", what, first(b.Seen, "done"))
+		x.keep(ctx)
+	}
+	if x.recover != nil {
+		select {
+		case err := <-x.recover:
+			roll("the recovery that was under way", "done", err)
+		case <-ctx.Done():
+			roll("the recovery that was under way", "", errors.New("it did not end in time"))
+		}
+	}
+	if x.r.Fault == Pause && x.halted(ctx) {
+		seen, err := x.d.Field.Strike(ctx, x.r.Victim, cluster.Continue)
+		roll("let "+x.r.Victim+" go on", seen, err)
+	}
+	if bad := x.inOrder(ctx, x.d.Every); bad != "" && ctx.Err() == nil {
+		roll("recover "+x.r.Victim, "done", x.d.takeSteps(ctx, x.r.Victim))
+	}
+	bad := x.inOrder(ctx, x.d.Rollback)
+	if bad == "" {
+		roll("everything serves", "every node answers, every edge lets a client in and delivers", nil)
+		return
+	}
+	roll("everything serves", "", errors.New(bad))
+	x.d.Desk.Alarm(ctx, x.r, fmt.Sprintf("The rollback of the drill of %s failed: %s", x.r.Victim, bad))
+}
+
+func (x *exercise) halted(ctx context.Context) bool {
+	for _, s := range x.d.Field.Observe(ctx).Nodes {
+		if s.Node == x.r.Victim {
+			return s.Process == cluster.Halted
+		}
+	}
+	return false
+}
+
+// inOrder looks until everything serves or the time is up; it returns what does
+// not.
+func (x *exercise) inOrder(ctx context.Context, within time.Duration) (bad string) {
+	bounded, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(x.d.Every)
+	defer tick.Stop()
+	for {
+		if bad = disorder(x.d.Field.Observe(context.WithoutCancel(ctx))); bad == "" {
+			return ""
+		}
+		select {
+		case <-bounded.Done():
+			return bad
+		case <-tick.C:
+		}
+	}
+}
+
+// disorder is what does not serve; "" if all does.
+func disorder(o cluster.Observation) string {
+	for _, s := range o.Nodes {
+		switch {
+		case !s.Answers:
+			return first(s.Why, s.Node+" does not answer")
+		case s.Role == cluster.EdgeRole && !s.Untried && s.Delivery == 0:
+			return s.Node + ": " + first(s.Trouble, "no message comes")
+		}
+	}
+	for _, f := range o.Findings {
+		if f.Tables() {
+			return f.Node + ": " + f.Evidence
+		}
+	}
+	return ""
+}
+
+// conclude is the verdict.
+func (x *exercise) conclude(ctx context.Context, why string) (string, error) {
+	r := &x.r
+	r.Ended, r.Why = x.now(), why
+	failed := slices.ContainsFunc(r.Rollbacks, func(b Rollback) bool { return !b.OK && b.What == "everything serves" })
+	switch {
+	case failed:
+		r.Verdict = Failed
+		r.Why = first(why, "the cluster is not in order again")
+	case r.Verdict == Failed:
+	case why == "" && r.Recovery.Duration() <= x.d.Limit:
+		r.Verdict = Passed
+	case why == "" || strings.HasPrefix(why, "clients were not served again within"):
+		r.Verdict = TooSlow
+	default:
+		r.Verdict = Aborted
+	}
+	r.note(r.Ended, "verdict: %s", r.Headline())
+	x.keep(ctx)
+	x.d.Desk.End(context.WithoutCancel(ctx), *r)
+	if r.Verdict != Passed {
+		return "", &actions.Error{Code: "drill-" + strings.ReplaceAll(string(r.Verdict), " ", "-"), Text: r.Headline() + "."}
+	}
+	return r.Headline(), nil
+}
+
+// afterwards is the step of a drill in whose middle irisops ended: nothing is
+// struck, the cluster is put back in order.
+func (x *exercise) afterwards(ctx context.Context) (string, error) {
+	past, err := x.d.Desk.Past()
+	if err != nil {
+		return "", err
+	}
+	for _, r := range past {
+		if r.ID == x.r.ID {
+			x.r = r
+		}
+	}
+	x.restore(ctx, "irisops ended in the middle of it")
+	return x.conclude(ctx, "irisops ended in the middle of it")
+}
+
+// check says whether the cluster is in order: what a person wants to know of a
+// drill that was interrupted.
+func (x *exercise) check(ctx context.Context) (string, error) {
+	if x.r.Verdict == Passed {
+		return "", nil // perform has looked
+	}
+	if bad := disorder(x.d.Field.Observe(ctx)); bad != "" {
+		return "", errors.New(bad)
+	}
+	return "everything serves", nil
+}

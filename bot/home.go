@@ -40,7 +40,7 @@ func (b *Bot) Home(ctx context.Context, caller string) []message.Message {
 	h.onCall()
 	h.nextDrill()
 	h.add(message.Message{Title: "Quick actions", Buttons: []message.Button{
-		{Label: "Declare an Incident", Words: "declare", Style: message.Danger, Confirm: "Open a form to declare an incident?"},
+		{Label: "Declare an Incident", Words: "declare"},
 		{Label: "Diagnose", Words: "diagnose" + h.onCluster()}, {Label: "Verify", Words: "verify" + h.onCluster()}, {Label: "Status", Words: "status"}, {Label: "Help", Words: "help"}}})
 	return h.sections
 }

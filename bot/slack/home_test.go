@@ -21,7 +21,7 @@ func TestHome(t *testing.T) {
 
 	s.ClickHome(home, "Status")
 	s.ExpectPost(ops, "No incident is open", "Asked by <@U01>")
-	s.ClickHomeAndConfirm(home, "Declare an Incident", "form")
+	s.ClickHome(home, "Declare an Incident")
 	form := s.ExpectForm(operator, "Declare", "Priority")
 	s.Submit(form, map[string]string{"priority": "P0", "title": "no clients"})
 	parent := s.ExpectPost(ops, "INC-1 P0 open: no clients")

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,9 +105,9 @@ func (d *doctor) requests(ctx context.Context, cfg config.Config) {
 		d.say(false, what, "external_url is not set, so it is not known where Slack sends its requests.", "Set it to the address by which Slack reaches irisops.")
 		return
 	}
-	url := cfg.ExternalURL + "/slack/events"
+	address := cfg.ExternalURL + "/slack/events"
 	body := `{"type":"url_verification","challenge":"irisops-doctor"}`
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body))
 	if err != nil {
 		d.say(false, what, err.Error(), "")
 		return
@@ -110,16 +115,16 @@ func (d *doctor) requests(ctx context.Context, cfg config.Config) {
 	r.Header = slack.Sign([]byte(body), time.Now(), os.Getenv(signingSecret))
 	resp, err := (&http.Client{Timeout: doctorPatience}).Do(r)
 	if err != nil {
-		d.say(false, what, fmt.Sprintf("%s does not answer: %v.", url, err), "Start irisops, and see that the address leads to its listen: address.")
+		d.say(false, what, fmt.Sprintf("%s does not answer: %v.", address, err), "Start irisops, and see that the address leads to its listen: address.")
 		return
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if resp.StatusCode != http.StatusOK || string(answer) != "irisops-doctor" {
-		d.say(false, what, fmt.Sprintf("%s answers %s.", url, resp.Status), "It has to lead to irisops, which has to run with the same SLACK_SIGNING_SECRET.")
+		d.say(false, what, fmt.Sprintf("%s answers %s.", address, resp.Status), "It has to lead to irisops, which has to run with the same SLACK_SIGNING_SECRET.")
 		return
 	}
-	d.say(true, what, url+" answers as Slack wants it.", "")
+	d.say(true, what, address+" answers as Slack wants it.", "")
 }
 
 func (d *doctor) clusters(ctx context.Context, cfg config.Config) error {
@@ -142,11 +147,50 @@ func (d *doctor) clusters(ctx context.Context, cfg config.Config) error {
 	return nil
 }
 
-// pagers are the ways to a person's pocket.
-func (d *doctor) pagers(_ context.Context, cfg config.Config) {
+// pagers are the ways to a person's pocket. Nobody is paged: it is seen whether
+// the far end accepts a connection. `page test @WHO` sends one.
+func (d *doctor) pagers(ctx context.Context, cfg config.Config) {
 	if inSlack(cfg) {
-		d.say(true, "pages", "Go to the channel "+cfg.Slack.OnCallChannel+".", "")
-		return
+		d.say(true, "pages: Slack", "Go to the channel "+cfg.Slack.OnCallChannel+".", "")
 	}
-	d.say(false, "pages", "Are shown to irisops ctl only: nobody's phone rings.", "Configure slack:.")
+	ways := map[string]string{}
+	if cfg.Mail != nil {
+		ways["mail"] = cfg.Mail.Server
+	}
+	if cfg.PagerDuty != nil {
+		ways["PagerDuty"] = hostPort(cmp.Or(cfg.PagerDuty.URL, pagerDutyURL))
+	}
+	for name, w := range cfg.Webhooks {
+		ways["webhook "+name] = hostPort(w.Address.Reveal())
+	}
+	for _, name := range slices.Sorted(maps.Keys(ways)) {
+		reach, cancel := context.WithTimeout(ctx, doctorPatience)
+		conn, err := new(net.Dialer).DialContext(reach, "tcp", ways[name])
+		cancel()
+		if err != nil {
+			d.say(false, "pages: "+name, fmt.Sprintf("%s does not accept connections: %v.", ways[name], err), "Look at the address in the config, and whether this machine may reach it.")
+			continue
+		}
+		conn.Close()
+		d.say(true, "pages: "+name, ways[name]+" accepts connections. `page test @WHO` sends a page.", "")
+	}
+	if !inSlack(cfg) && len(ways) == 0 {
+		d.say(false, "pages", "Are shown to irisops ctl only: nobody's phone rings.", "Configure slack:, mail:, pagerduty: or webhooks:.")
+	}
+}
+
+// pagerDutyURL is where events go if the config has no other address.
+const pagerDutyURL = "https://events.pagerduty.com"
+
+// hostPort is where a web address leads.
+func hostPort(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }

@@ -97,7 +97,7 @@ func TestDoctor(t *testing.T) {
 		return fmt.Sprint(out.String(), err)
 	}
 	got := doctor()
-	for _, part := range []string{"✓ config", "✓ Slack: bot token", "✓ Slack: scopes", "✓ Slack: channel C0OPS", "✓ Slack: clock", "✓ Slack: Socket Mode", "✓ cluster lab", "✓ pages"} {
+	for _, part := range []string{"✓ config", "✓ Slack: bot token", "✓ Slack: scopes", "✓ Slack: channel C0OPS", "✓ Slack: clock", "✓ Slack: Socket Mode", "✓ cluster lab", "✓ pages: Slack"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("missing %q", part)
 		}

@@ -47,6 +47,7 @@ func TestAnAlertIsOneIncident(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("mail P0/0m operator", "mail P0/0m operator")
 		for range 3 {
 			if got := p.take(firing("edge1 is down")); got != "INC-1" {
 				t.Errorf("%q", got)
@@ -88,6 +89,7 @@ func TestAStormOfAlertsIsOneIncident(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("mail P0/0m operator")
 		var names []string
 		for i := range 6000 {
 			names = append(names, fmt.Sprintf("session %04d is stuck?", i))
@@ -120,6 +122,7 @@ func TestAlertsThatComeOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("mail P0/0m operator")
 		var got []string
 		for i := range 8 {
 			got = append(got, p.take(firing(fmt.Sprintf("alert %d?", i))))

@@ -67,7 +67,9 @@ func (f *far) said() string {
 	return strings.Join(all, "\n")
 }
 
-// paging is a bot whose people are paged by mail first, then by PagerDuty.
+// paging is a bot whose people are paged by mail first, then by PagerDuty. Every
+// page that arrives has to be expected, and every one that is expected to arrive:
+// stop compares them.
 type paging struct {
 	t          *testing.T
 	db         *store.DB
@@ -75,6 +77,7 @@ type paging struct {
 	room       *posts
 	mail, duty *far
 	said       int
+	expected   []string // "mail P0/0m operator"
 }
 
 func newPaging(t *testing.T) *paging {
@@ -102,7 +105,28 @@ func newPaging(t *testing.T) *paging {
 	return p
 }
 
+// expect names pages that arrive, each once for each time that it is named.
+func (p *paging) expect(pages ...string) { p.expected = append(p.expected, pages...) }
+
 func (p *paging) stop() {
+	var got []string
+	for _, f := range []*far{p.mail, p.duty} {
+		for _, page := range f.pages() {
+			if page.Update == pager.NoUpdate {
+				got = append(got, fmt.Sprintf("%s %s %s", f.channel, page.Step, page.Person))
+			}
+		}
+	}
+	for _, key := range p.room.keys() {
+		if strings.HasPrefix(key, "page/") {
+			got = append(got, "conversation "+key)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(p.expected)
+	if !slices.Equal(got, p.expected) {
+		p.t.Errorf("these pages arrived:\n%s\nand these were expected:\n%s", strings.Join(got, "\n"), strings.Join(p.expected, "\n"))
+	}
 	if err := errors.Join(p.bot.Stop(context.Background()), p.db.Close()); err != nil {
 		p.t.Error(err)
 	}
@@ -151,6 +175,7 @@ func TestPromise5AFailedPageGoesOnAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("pagerduty P0/0m operator")
 		p.mail.fail(pager.Final(errors.New("no such mailbox")))
 		p.say(`second: declare P0 "no clients can connect"`)
 		if got := p.duty.said(); got != "P0/0m to operator: INC-1 P0: no clients can connect (declared by second)" {
@@ -176,6 +201,7 @@ func TestPromise3AtLeastOnceAndMarked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("mail P0/0m operator", "mail P0/15m second", "pagerduty P0/30m owner")
 		p.mail.fail(pager.Unsure(errors.New("the connection broke")))
 		p.say(`second: declare P0 "no clients can connect"`)
 		p.mail.fail(nil)
@@ -200,6 +226,7 @@ func TestWhatBecameOfAPageIsToldWhereItWent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("mail P0/0m operator", "mail P0/15m second")
 		p.say(`second: declare P0 "no clients can connect"`)
 		p.say(`operator: ack`)
 		contains(t, "the mailbox", p.mail.said(), "acknowledgeP0/0m+acknowledge to operator: INC-1 acknowledged by operator")
@@ -227,6 +254,7 @@ func TestAcknowledgedElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaging(t)
 		defer p.stop()
+		p.expect("mail P0/0m operator")
 		p.say(`second: declare P0 "no clients can connect"`)
 		ref := p.mail.pages()[0].Reference()
 		for range 2 {
@@ -251,6 +279,7 @@ func TestAcknowledgedElsewhere(t *testing.T) {
 func TestAcknowledgingByLink(t *testing.T) {
 	p := newPaging(t)
 	defer p.stop()
+	p.expect("mail P0/0m operator")
 	key, err := link.Load(t.TempDir() + "/link.key")
 	if err != nil {
 		t.Fatal(err)

@@ -36,6 +36,16 @@ func (p *posts) said(key string) bool {
 	return false
 }
 
+func (p *posts) keys() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var keys []string
+	for _, post := range p.all {
+		keys = append(keys, post.Key)
+	}
+	return keys
+}
+
 func (p *posts) titles() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"irisops/actions"
@@ -43,6 +44,17 @@ func (c *Cluster) applications(ctx context.Context, n Node) ([]string, error) {
 		return nil, err
 	}
 	return applications(reply)
+}
+
+// foreign says that what lets probes in on the edge's address is not that edge:
+// the node answers, and the edge's application does not run on it. "" if it does,
+// or if the node itself cannot be asked: then the login is all there is.
+func (c *Cluster) foreign(ctx context.Context, n Node) string {
+	running, err := c.applications(ctx, n)
+	if err != nil || slices.Contains(running, n.application()) {
+		return ""
+	}
+	return fmt.Sprintf("a login passes on %s, but %s does not run on %s: another program has its port", n.Addr(), n.application(), n.Short)
 }
 
 // unreachable says whether the node could not be asked, rather than that what it

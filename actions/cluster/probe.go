@@ -47,6 +47,9 @@ func (c *Cluster) logIn(ctx context.Context, n Node, user string) (string, error
 		if err != nil {
 			return false, c.mask.err(err), nil
 		}
+		if other := c.foreign(ctx, n); other != "" {
+			return false, other, nil
+		}
 		return true, "login in " + spoken(took), nil
 	})
 	if err != nil {

@@ -120,6 +120,10 @@ func (c *Cluster) tryEdge(ctx context.Context, n Node) EdgeTest {
 		t.Result, t.Evidence = actions.Critical, c.mask.err(err)
 		return t
 	}
+	if other := c.foreign(ctx, n); other != "" {
+		t.Result, t.Evidence = actions.Critical, other
+		return t
+	}
 	t.Passed, t.LoginMS, t.DeliveryMS = true, millis(login), millis(delivery)
 	t.Result, t.Evidence = actions.OK, fmt.Sprintf("login %s, message %s", spoken(login), spoken(delivery))
 	switch slowest := max(login, delivery); {

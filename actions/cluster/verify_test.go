@@ -26,6 +26,7 @@ func TestVerify(t *testing.T) {
 		{"core and edge dead", func(w *world) { w.kill("core", "edge1") }, actions.Critical, "core does not serve, and no login and message on edge1; verified on 1 of 2 edges", false},
 		{"core without tables", func(w *world) { w.get("core").tablesAt = w.now().Add(time.Hour) }, actions.Critical, "core does not serve; verified on 2 of 2 edges", false},
 		{"all dead", func(w *world) { w.kill("edge1", "edge2") }, actions.Critical, "no login and message on edge1 and edge2", false},
+		{"another edge on its port", func(w *world) { w.get("edge1").noApp, w.get("edge1").portTaken = true, true }, actions.Critical, "no login and message on edge1; verified on 1 of 2 edges", false},
 		{"not allowed", func(w *world) { w.get("edge2").login = actions.Errorf(actions.CodeAuthFailed, "AUTH_FAILED") }, actions.Warn,
 			"not verified: edge2 is up, but allows the probe no login; verified on 1 of 2 edges", false},
 		{"slowed down", func(w *world) {

@@ -441,7 +441,7 @@ func (w *world) Login(ctx context.Context, addr, user string) (time.Duration, er
 	w.mu.Lock()
 	f := w.byAddr(addr)
 	w.did("login %s", user)
-	up, hangs, err, took := f.pid != 0 && !f.noApp && !w.now().Before(f.ready), f.state == "stopped" || f.deaf, f.login, f.loginTook
+	up, hangs, err, took := f.portTaken && f.noApp || f.pid != 0 && !f.noApp && !w.now().Before(f.ready), f.state == "stopped" || f.deaf, f.login, f.loginTook
 	w.mu.Unlock()
 	switch {
 	case !up:

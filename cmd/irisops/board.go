@@ -8,6 +8,7 @@ import (
 
 	"irisops/actions"
 	"irisops/actions/cluster"
+	"irisops/actions/drill"
 	"irisops/bot"
 	"irisops/bot/message"
 	"irisops/bot/web/board"
@@ -35,6 +36,17 @@ func (a *app) showBoard(cfg config.Config, clusters []*cluster.Cluster, db *stor
 			}
 			return bot.ResultMessage(result), nil
 		}})
+	}
+	o.Drills = func() ([]drill.Point, error) {
+		var all []drill.Record
+		for _, c := range clusters {
+			past, err := db.Drills(c.Name)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, past...)
+		}
+		return drill.Points(all), nil
 	}
 	b, err := board.New(o)
 	if err != nil {

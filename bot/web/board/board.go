@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"time"
 
+	"irisops/actions/drill"
 	"irisops/bot/incident"
 	"irisops/bot/message"
 )
@@ -57,7 +58,7 @@ type Options struct {
 	Incidents    Incidents
 	Clusters     []Cluster
 	// Drills are the drills so far, the oldest first, for the trend. Nil: none.
-	Drills func() ([]Drill, error)
+	Drills func() ([]drill.Point, error)
 	// Token opens the board: Basic authentication with any name and this
 	// password, or a bearer token. "": whoever reaches the listener may look.
 	Token string

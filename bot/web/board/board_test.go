@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"irisops/actions"
+	"irisops/actions/drill"
 	"irisops/bot/incident"
 	"irisops/bot/message"
 )
@@ -277,10 +278,10 @@ func TestAClusterThatHangsHoldsNothingUp(t *testing.T) {
 
 func TestTrendTellsTheSameInWords(t *testing.T) {
 	at := time.Date(2026, 1, 6, 10, 0, 0, 0, time.UTC)
-	picture := string(plot([]Drill{
-		{At: at, Victim: "edge1", Recovery: 14 * time.Second, Passed: true},
-		{At: at.AddDate(0, 1, 0), Victim: "core <1>", Recovery: 7 * time.Minute},
-		{At: at.AddDate(0, 2, 0), Victim: "edge2"},
+	picture := string(plot([]drill.Point{
+		{At: at, Node: "edge1", Recovery: 14 * time.Second, Passed: true},
+		{At: at.AddDate(0, 1, 0), Node: "core <1>", Recovery: 7 * time.Minute},
+		{At: at.AddDate(0, 2, 0), Node: "edge2"},
 	}, time.UTC))
 	for _, want := range []string{
 		"1 of the last 3 drills passed: recovery within 5 min", "6 Jan 2026, edge1: passed, recovered after 14s",

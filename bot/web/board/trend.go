@@ -5,18 +5,12 @@ import (
 	"html/template"
 	"strings"
 	"time"
+
+	"irisops/actions/drill"
 )
 
-// Drill is one drill as the trend shows it.
-type Drill struct {
-	At       time.Time
-	Victim   string
-	Recovery time.Duration // from the fault to verified health
-	Passed   bool
-}
-
-// Target is the runbook's bound for a drill: "verify recovery < 5 min".
-const Target = 5 * time.Minute
+// target is the runbook's bound for a drill: "verify recovery < 5 min".
+const target = 5 * time.Minute
 
 const (
 	width, height         = 720.0, 200.0
@@ -47,8 +41,8 @@ func (b *Board) trend() Section {
 
 // plot draws one bar a drill against the bound. Its height is the time to
 // recovery; one that failed is drawn hatched and says so in its title.
-func plot(drills []Drill, zone *time.Location) template.HTML {
-	most := Target
+func plot(drills []drill.Point, zone *time.Location) template.HTML {
+	most := target
 	for _, d := range drills {
 		most = max(most, d.Recovery)
 	}
@@ -66,9 +60,9 @@ func plot(drills []Drill, zone *time.Location) template.HTML {
 			passed++
 		}
 		x := left + step*float64(i)
-		title := fmt.Sprintf("%s, %s: %s, recovered after %s", d.At.In(zone).Format("2 Jan 2006"), d.Victim, outcome, d.Recovery.Round(time.Second))
+		title := fmt.Sprintf("%s, %s: %s, recovered after %s", d.At.In(zone).Format("2 Jan 2006"), d.Node, outcome, d.Recovery.Round(time.Second))
 		if d.Recovery <= 0 {
-			title = fmt.Sprintf("%s, %s: %s, not recovered", d.At.In(zone).Format("2 Jan 2006"), d.Victim, outcome)
+			title = fmt.Sprintf("%s, %s: %s, not recovered", d.At.In(zone).Format("2 Jan 2006"), d.Node, outcome)
 		}
 		h := max(height-bottom-y(d.Recovery), 2)
 		fmt.Fprintf(&bars, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`,
@@ -76,13 +70,13 @@ func plot(drills []Drill, zone *time.Location) template.HTML {
 		fmt.Fprintf(&words, "<li>%s</li>", template.HTMLEscapeString(title))
 	}
 	var out strings.Builder
-	summary := fmt.Sprintf("%d of the last %d drills passed: recovery within %s", passed, len(drills), spoken(Target))
+	summary := fmt.Sprintf("%d of the last %d drills passed: recovery within %s", passed, len(drills), spoken(target))
 	fmt.Fprintf(&out, `<figure><svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, summary)
 	for _, at := range ticks(most) {
 		fmt.Fprintf(&out, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text x="%g" y="%.1f" text-anchor="end">%s</text>`,
 			left, width-right, y(at), y(at), left-8, y(at)+4, spoken(at))
 	}
-	fmt.Fprintf(&out, `%s<line class="bound" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, bars.String(), left, width-right, y(Target), y(Target))
+	fmt.Fprintf(&out, `%s<line class="bound" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, bars.String(), left, width-right, y(target), y(target))
 	fmt.Fprintf(&out, `<text x="%g" y="%g">%s</text><text x="%g" y="%g" text-anchor="end">%s</text></svg>`,
 		left, height-10, drills[0].At.In(zone).Format("Jan 2006"), width-right, height-10, drills[len(drills)-1].At.In(zone).Format("Jan 2006"))
 	fmt.Fprintf(&out, `<figcaption>%s (dashed line).</figcaption><details data-key="trend"><summary>The same in words</summary><ul>%s</ul></details></figure>`, summary, words.String())

@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"irisops/bot"
 	"irisops/bot/intake"
+	"irisops/bot/oncall"
 	"irisops/bot/pager"
 	"irisops/bot/pager/link"
 	"irisops/bot/pager/mail"
@@ -72,6 +74,20 @@ func (a *app) senders(cfg config.Config, options *bot.Options) error {
 		options.Senders = append(options.Senders, s)
 	}
 	return nil
+}
+
+// elsewhereFirst moves the conversation behind a person's other contacts: without
+// Slack it is a terminal and the socket, where nobody's phone rings.
+func elsewhereFirst(contacts map[string][]string) map[string][]string {
+	moved := map[string][]string{}
+	for person, channels := range contacts {
+		others := slices.DeleteFunc(slices.Clone(channels), func(c string) bool { return c == oncall.Conversation })
+		if len(others) < len(channels) {
+			others = append(others, oncall.Conversation)
+		}
+		moved[person] = others
+	}
+	return moved
 }
 
 // heartbeat is who outside is told that irisops watches.

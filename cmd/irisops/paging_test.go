@@ -44,7 +44,7 @@ func (l *letters) all() string {
 	return strings.Join(l.kept, "\n")
 }
 
-// Through the binary's own wiring: a page goes out by mail, the link in it
+// Through the binary's own wiring, while Slack is not there: a page goes out by mail, the link in it
 // acknowledges, and the word about it follows by mail.
 func TestAPageByMailIsAcknowledgedByItsLink(t *testing.T) {
 	inbox := &letters{}
@@ -62,7 +62,7 @@ func TestAPageByMailIsAcknowledgedByItsLink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.write("mail.yaml", strings.Replace(string(text), "{id: operator,", "{id: operator, mail: operator@example.org, contact: [mail],", 1)+
+	s.write("mail.yaml", strings.Replace(string(text), "{id: operator,", "{id: operator, mail: operator@example.org, contact: [slack, mail],", 1)+
 		fmt.Sprintf("mail: {server: %q, security: none, from: irisops@example.org}\n", l.Addr().String()))
 	cfg, err := config.Load(s.dir + "/mail.yaml")
 	if err != nil {

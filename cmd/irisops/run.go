@@ -45,9 +45,9 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 	case inSlack(cfg):
 		fmt.Fprintf(s.out, "In Slack, in channel %s: /iris help\n", cfg.Slack.Channel)
 	case cfg.Slack != nil:
-		fmt.Fprintln(s.err, "irisops: slack: is configured and SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set: pages are shown here and to irisops ctl only, nobody's phone rings.")
+		fmt.Fprintln(s.err, "irisops: slack: is configured and SLACK_BOT_TOKEN and SLACK_APP_TOKEN are not set: "+whoIsCalled(cfg))
 	default:
-		fmt.Fprintln(s.err, "irisops: slack: is not configured: pages are shown here and to irisops ctl only, nobody's phone rings.")
+		fmt.Fprintln(s.err, "irisops: slack: is not configured: "+whoIsCalled(cfg))
 	}
 	for {
 		select {
@@ -73,6 +73,14 @@ func (c runCommand) startApp(ctx context.Context, s streams, log *slog.Logger, c
 		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}
 	return a, nil
+}
+
+// whoIsCalled says where pages go while irisops is not in Slack.
+func whoIsCalled(cfg config.Config) string {
+	if cfg.Mail == nil && cfg.PagerDuty == nil && len(cfg.Webhooks) == 0 {
+		return "pages are shown here and to irisops ctl only, nobody's phone rings."
+	}
+	return "what is paged in the conversation is shown here and to irisops ctl only; other contacts are paged as the config says."
 }
 
 func clusterNames(cfg config.Config) string {

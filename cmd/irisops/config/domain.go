@@ -96,12 +96,13 @@ func (c Config) Zone() *time.Location {
 }
 
 // Listens says where to listen for web requests; "" is nowhere. If it may be done
-// without, because the file does not speak of it, needed is false.
+// without, because the file asks for nothing that needs it, needed is false.
 func (c Config) Listens() (address string, needed bool) {
 	if c.Listen == noListener {
 		return "", false
 	}
-	return c.Listen, c.listens
+	answers := c.Alerts != nil || c.PagerDuty != nil && c.PagerDuty.WebhookFrom != "" // others count on it
+	return c.Listen, c.listens || answers
 }
 
 // Warnings are what is allowed and probably not meant, in the order of the file.

@@ -73,6 +73,9 @@ type Slack struct {
 	tolerant bool
 	skew     time.Duration
 
+	held []func() // envelopes that wait for the next one, which passes them
+	swap bool
+
 	slowTriggers bool
 	mute         bool // connections stay, and nothing is delivered
 	opened       int  // connections, ever

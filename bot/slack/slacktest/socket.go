@@ -225,10 +225,48 @@ func (d *Delivery) again(reason string) {
 	if d.kind == "events_api" {
 		frame["retry_attempt"], frame["retry_reason"] = attempt, reason
 	}
-	if to == nil || to.send(frame) != nil {
-		s.mu.Lock()
-		d.disturbed = true
+	deliver := func() {
+		if to == nil || to.send(frame) != nil {
+			s.mu.Lock()
+			d.disturbed = true
+			s.mu.Unlock()
+		}
+	}
+	s.mu.Lock()
+	if s.swap && !d.quiet {
+		s.swap, s.held = false, append(s.held, deliver)
 		s.mu.Unlock()
+		return
+	}
+	held := s.held
+	if d.quiet {
+		held = nil
+	} else {
+		s.held = nil
+	}
+	s.mu.Unlock()
+	deliver()
+	for _, later := range held {
+		later()
+	}
+}
+
+// Swap has the next envelope delivered after the one that follows it.
+func (s *Slack) Swap() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.swap = true
+}
+
+// Raw sends any text through every connection, as no Slack should.
+func (s *Slack) Raw(text string) {
+	s.mu.Lock()
+	conns := slices.Clone(s.conns)
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.mu.Lock()
+		_ = c.ws.WriteMessage(websocket.TextMessage, []byte(text)) // it may have gone
+		c.mu.Unlock()
 	}
 }
 

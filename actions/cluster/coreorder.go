@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"irisops/actions"
 )
@@ -120,6 +121,7 @@ type doubt struct {
 	newer   bool   // the other's data are newer; otherwise it is not known
 	living  string // the core that runs and may lack them; "" if none runs
 	waiting string // with living: the core that would be started
+	apart   bool   // with living: the two ran apart, and each has what the other has not
 }
 
 // doubtLiving looks for cores whose writes the living ones may not have.
@@ -129,13 +131,24 @@ func (c *Cluster) doubtLiving(ctx context.Context, o order, old, living []coreVi
 		if planning && !v.life.dead() {
 			continue // it is still there to be seen going
 		}
-		var last doubt
+		var last, apart doubt
 		known := false
+		lost := time.Duration(-1) // how long ago a living core lost it, the last of those that did
 		for _, l := range living {
 			saw, err := c.sawGo(ctx, l.node, v.node)
 			switch {
-			case l.wait, err == nil && saw:
-				known = true // it still waits for the others; or it outlived this one
+			case l.wait:
+				known = true // it still waits for the others
+			case err == nil && saw:
+				known = true // it outlived this one, at least from then on
+				ago, ok, err := c.lostAgo(ctx, l, v.node)
+				switch {
+				case err != nil:
+					apart = doubt{living: l.node.Short, waiting: v.node.Short, text: fmt.Sprintf("%s cannot be asked when it lost %s: %s", l.node.Short, v.node.Short, c.mask.err(err))}
+				case ok && (lost < 0 || ago < lost):
+					lost = ago
+					apart = c.ranApart(l, v, ago)
+				}
 			case err != nil:
 				last = doubt{living: l.node.Short, waiting: v.node.Short, text: fmt.Sprintf("%s cannot be asked whether it outlived %s: %s", l.node.Short, v.node.Short, c.mask.err(err))}
 			default:
@@ -143,11 +156,42 @@ func (c *Cluster) doubtLiving(ctx context.Context, o order, old, living []coreVi
 					l.node.Short, v.node.Short, l.node.Short, v.node.Short)}
 			}
 		}
-		if !known {
+		switch {
+		case !known:
 			doubts = append(doubts, last)
+		case apart.text != "":
+			doubts = append(doubts, apart)
 		}
 	}
 	return doubts
+}
+
+// lostAgo is how long ago a living core noted that it lost another one, by its own
+// clock; ok is false if it has not noted when.
+func (c *Cluster) lostAgo(ctx context.Context, living coreView, gone Node) (ago time.Duration, ok bool, err error) {
+	at, ok, err := c.lostAt(ctx, living.node, gone)
+	clock := living.data.Clock
+	if clock.IsZero() {
+		clock = time.Now() // its disk cannot be looked at
+	}
+	return clock.Sub(at), ok, err
+}
+
+// noting is how much later than it was noted gone a core may write, though it never
+// ran apart: the note is to the second, and Mnesia closes its files as it ends.
+const noting = 2 * time.Second
+
+// ranApart is a doubt if a core that does not run wrote well after a living one had
+// lost it: the database was split, and started again it loads the other's tables in
+// place of its own, with nothing kept of what only it has.
+func (c *Cluster) ranApart(living, stopped coreView, lost time.Duration) doubt {
+	later := lost - stopped.data.Clock.Sub(stopped.data.Mnesia.Newest)
+	if later <= c.opt.Apart+noting {
+		return doubt{}
+	}
+	l, s := living.node.Short, stopped.node.Short
+	return doubt{newer: true, apart: true, living: l, waiting: s,
+		text: fmt.Sprintf("%s wrote for %s after %s had lost it, so that they ran apart, and what %s wrote in that time would be lost on both", s, spoken(later), l, s)}
 }
 
 // doubtDead compares ages where no core is alive to ask.
@@ -207,8 +251,11 @@ func (c *Cluster) refuseOrder(o order, doubts []doubt) error {
 	for _, d := range doubts {
 		texts = append(texts, d.text)
 	}
-	e := &actions.Error{Code: "core-order",
-		Text: fmt.Sprintf("Nothing was started: %s. IRIS waits 30 s for the other cores' tables and then loads its own, older ones.", strings.Join(texts, "; "))}
+	does := "IRIS waits 30 s for the other cores' tables and then loads its own, older ones."
+	if d := doubts[0]; d.apart {
+		does = fmt.Sprintf("Mnesia would load the tables of %s in place of those of %s.", d.living, d.waiting)
+	}
+	e := &actions.Error{Code: "core-order", Text: fmt.Sprintf("Nothing was started: %s. %s", strings.Join(texts, "; "), does)}
 	if d := doubts[0]; d.living != "" {
 		e.Hint = fmt.Sprintf("As long as %s is not started, its data are safe on its disk. If they are the right ones: `stop %s`, then `%s`; what %s wrote since is lost then. If those of %s are: `%s`.",
 			d.waiting, d.living, o.words(opStart, c.roleWord(CoreRole))+" --first "+d.waiting, d.living, d.living, o.with("--first "+d.living))

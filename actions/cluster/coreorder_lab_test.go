@@ -123,3 +123,41 @@ func TestCoresOnRealNodes(t *testing.T) {
 	f.act(f.c, "start", "core2", actions.Do)
 	all()
 }
+
+// A split is not settled by restarting a core, in one go or in two: Mnesia takes
+// the other side's tables in place of its own. Only two people together do that.
+func TestASplitIsNotRestartedAway(t *testing.T) {
+	f := newFieldOf(t, lab.Options{Cores: 2, Edges: 1})
+	f.c = cluster.New(f.spec, f.link, host.NewLocal(epmd.Names, lab.Cookie), edge.NewProber(nil), cluster.Options{Apart: 100 * time.Millisecond, Survey: patience})
+	core2 := f.node("core2")
+	_, err := f.lab.Partition(t.Context(), []string{"core", "edge1"}, []string{"core2"})
+	f.must(err)
+	begun := time.Now()
+	f.eventually("core2 runs apart for a while", func() bool {
+		_, err := f.link.Call(t.Context(), core2.Name, "mnesia", "dirty_write", term.Tuple{term.Atom("offline_msg"), term.Tuple{[]byte("bob"), 0}, time.Now().UnixMilli(), []byte("apart")})
+		f.must(err)
+		return time.Since(begun) > 5*time.Second
+	})
+	_, err = f.lab.Heal(t.Context())
+	f.must(err)
+	refused := func(verb, target, code, says string) {
+		t.Helper()
+		p, err := f.plan(f.c, verb, target)
+		if actions.CodeOf(err) != code || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s %s is class %s: [%s] %v", verb, target, p.Class, actions.CodeOf(err), err)
+		}
+		t.Log(err)
+	}
+	refused("restart", "core2", "split-brain", "Say `recover split-brain`.")
+	refused("restart", "all", "split-brain", "Say `recover split-brain`.")
+	f.act(f.c, "stop", "core2", actions.Do) // its data stay
+	for _, verb := range []string{"start", "recover"} {
+		refused(verb, "core2", "core-order", "they ran apart, and what core2 wrote in that time would be lost on both")
+	}
+	f.actWith(f.c, "start", actions.Args{"target": "core2", "first": "core"}, actions.Harm)
+	reply, err := f.link.Call(t.Context(), core2.Name, "mnesia", "dirty_read", term.Atom("offline_msg"), term.Tuple{[]byte("bob"), 0})
+	f.must(err)
+	if rows, _ := term.AsList(reply); len(rows) != 0 {
+		t.Errorf("core2 still has %d messages: there was nothing to refuse", len(rows))
+	}
+}

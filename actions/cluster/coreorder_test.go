@@ -74,6 +74,38 @@ func TestCoreOrder(t *testing.T) {
 			w.boot(w.get("core1"), 0)
 			w.get("core1").missed = map[string]bool{"core2": true}
 		}, "start core2 --first core1", "", "with core1 first, those writes are lost", actions.Harm, "start core2"},
+		{"one runs and saw the other go", func(w *world) {
+			w.boot(w.get("core1"), 0)
+			w.get("core1").lost = map[string]time.Time{"core2": w.get("core2").folder.Newest.Add(-5 * time.Second)}
+		}, "start core2", "", "core1 runs and gives the others its tables", actions.Do, "start core2"},
+		{"one that ran apart before it stopped", func(w *world) {
+			w.boot(w.get("core1"), 0)
+			w.get("core1").lost = map[string]time.Time{"core2": w.get("core2").folder.Newest.Add(-10 * time.Minute)}
+		}, "start core2", "core-order", "Nothing was started: core2 wrote for 10 min after core1 had lost it, so that they ran apart, and what core2 wrote in that time would be lost on both. Mnesia would load the tables of core1 in place of those of core2. As long as core2 is not started, its data are safe", 0, ""},
+		{"the same, and given up", func(w *world) {
+			w.boot(w.get("core1"), 0)
+			w.get("core1").lost = map[string]time.Time{"core2": w.get("core2").folder.Newest.Add(-10 * time.Minute)}
+		}, "start core2 --first core1", "", "with core1 first, those writes are lost", actions.Harm, "start core2"},
+		{"one that ran apart from one core, and not from another", func(w *world) {
+			w.boot(w.get("core1"), 0)
+			w.boot(w.get("core3"), 0)
+			w.get("core1").lost = map[string]time.Time{"core2": w.get("core2").folder.Newest.Add(-10 * time.Minute)}
+			w.get("core3").lost = map[string]time.Time{"core2": w.get("core2").folder.Newest}
+		}, "start core2", "", "core1 and core3 run and give the others its tables", actions.Do, "start core2"},
+		{"a restart of one that runs apart", func(w *world) {
+			w.boot(w.get("core1"), 0)
+			w.boot(w.get("core2"), 0)
+			for _, short := range []string{"core1", "core2"} {
+				w.get(short).says = map[string]term.Term{"mnesia:system_info running_db_nodes": term.List{term.Atom("iris_" + short + "@h1")}}
+			}
+		}, "restart core2", "split-brain", "Mnesia is split: core1: its Mnesia runs without core2, which runs too: they diverge. A restart would decide by chance whose writes are lost. Nothing was done. Say `recover split-brain`.", 0, ""},
+		{"a restart of all that run apart", func(w *world) {
+			w.boot(w.get("core1"), 0)
+			w.boot(w.get("core2"), 0)
+			for _, short := range []string{"core1", "core2"} {
+				w.get(short).says = map[string]term.Term{"mnesia:system_info running_db_nodes": term.List{term.Atom("iris_" + short + "@h1")}}
+			}
+		}, "restart all", "split-brain", "Say `recover split-brain`.", 0, ""},
 		{"one still waits for the others' tables", func(w *world) {
 			w.boot(w.get("core1"), 0)
 			w.get("core1").tablesAt = time.Now().Add(20 * time.Second)

@@ -52,6 +52,19 @@ func (w *world) inner(f *fakeNode, module, function string, args []term.Term) (t
 		}
 	}
 	switch call {
+	case "ets:lookup":
+		if args[0] != term.Atom("mnesia_decision") {
+			break
+		}
+		at, ok := f.lost[w.get(string(args[1].(term.Atom))).Short]
+		if !ok {
+			return term.List{}, true
+		}
+		at = at.UTC()
+		return term.List{term.Tuple{atom("mnesia_down"), args[1], term.Tuple{int64(at.Year()), int64(at.Month()), int64(at.Day())},
+			term.Tuple{int64(at.Hour()), int64(at.Minute()), int64(at.Second())}}}, true
+	case "calendar:local_time_to_universal_time_dst":
+		return term.List{args[0]}, true
 	case "erl_scan:string":
 		text, _ := term.AsString(args[0])
 		return term.Tuple{atom("ok"), text, int64(1)}, true

@@ -68,6 +68,11 @@ func (c *Cluster) plan(ctx context.Context, op operation, req actions.Request) (
 		if err := c.refuse(o, lives); err != nil {
 			return actions.Plan{}, err
 		}
+		if o.op == opRestart && len(o.cores()) > 0 {
+			if err := c.refuseSplit(ctx); err != nil {
+				return actions.Plan{}, err
+			}
+		}
 		p.Class, p.Why = effect(op, c.Spec, o.nodes, lives)
 		var j judgement
 		if o.op.starts() && len(o.cores()) > 0 {

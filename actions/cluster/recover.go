@@ -139,6 +139,22 @@ func (c *Cluster) diagnosed(ctx context.Context) []Finding {
 	return c.examine(ctx, c.opt.Diagnose, tasks(c.Nodes, slices.Concat(quickChecks, []check{checkViews})))
 }
 
+// refuseSplit is an error while the cores' Mnesia is split: a core that is started
+// again loads the tables of the other side in place of its own.
+func (c *Cluster) refuseSplit(ctx context.Context) error {
+	for _, f := range c.examine(ctx, c.opt.Diagnose, tasks(c.ByRole(CoreRole), []check{checkViews})) {
+		if f.Code == codeSplit {
+			return splitRefusal(f)
+		}
+	}
+	return nil
+}
+
+func splitRefusal(f Finding) error {
+	return &actions.Error{Code: codeSplit, Text: fmt.Sprintf("Mnesia is split: %s: %s. A restart would decide by chance whose writes are lost. Nothing was done.", f.Node, f.Evidence),
+		Hint: "Say `recover split-brain`."}
+}
+
 // pick are the nodes of the order that a start or a restart mends, as the
 // diagnosis says; what speaks against it is an error.
 func (c *Cluster) pick(o order, found []Finding) ([]Node, error) {
@@ -147,8 +163,7 @@ func (c *Cluster) pick(o order, found []Finding) ([]Node, error) {
 	for _, n := range o.nodes {
 		about := about(n, found)
 		if f := about.of(checkViews); f.Code == codeSplit {
-			return nil, &actions.Error{Code: codeSplit, Text: fmt.Sprintf("Mnesia is split: %s: %s. A restart would decide by chance whose writes are lost. Nothing was done.", n.Short, f.Evidence),
-				Hint: "Say `recover split-brain`."}
+			return nil, splitRefusal(f)
 		}
 		switch k := judge(n, about); {
 		case k.next == "start "+n.Short, k.next == "restart "+n.Short, k.kind == taken:

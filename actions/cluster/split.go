@@ -26,7 +26,7 @@ What then runs, after a second person has approved it: both sides are backed up 
 What the losing side alone has of other tables (last seen, presence, the log of duplicates) is lost; the backups have it. Messages that its users have read since the split may come a second time.
 When the split began is asked of Mnesia. --since says it instead, in UTC or as how long ago; rather too early than too late.
 
-If it ends in the middle: before the losing cores are stopped, --undo lets the edges choose them again, with both sides as they were. After that, start them, and --merge with the name that was shown merges what was kept.
+If it ends in the middle: before the losing cores are stopped, --undo lets the edges choose them again, with both sides as they were. After that, start them with --first and a core of the other side, and --merge with the name that was shown merges what was kept.
 
 Runbook: ` + splitBrain.String() + `. Where this differs:
 - Its "most recent data" is the size of offline_msg, which says nothing of that: the majority of the cores comes first here, then clients, then what was stored since.

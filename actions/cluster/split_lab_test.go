@@ -162,7 +162,7 @@ func TestSplitBrainInPieces(t *testing.T) {
 	// Here it ends for good, with core2 stopped and its data copied. It is started by
 	// hand, with the order whose data to load.
 	p.carryOut(plan, 0, stepAt(plan, "archive log"))
-	start, err := p.planWith(p.c, "start", actions.Args{"target": "core2"})
+	start, err := p.planWith(p.c, "start", actions.Args{"target": "core2", "first": "core"})
 	if err != nil {
 		t.Fatal(err)
 	}

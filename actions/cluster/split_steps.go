@@ -16,7 +16,14 @@ import (
 // long bounds a step that moves a whole database.
 const long = 30 * time.Minute
 
-func (s settlement) name(c *Cluster) string     { return deltaName(c.Name, s.stamp) }
+func (s settlement) name(c *Cluster) string { return deltaName(c.Name, s.stamp) }
+
+// startAgain are the words that start a losing core whose settlement ended in the
+// middle: they name the side whose data are the right ones.
+func (s settlement) startAgain(n Node) string {
+	return fmt.Sprintf("start %s --first %s", n.Short, s.winners[0].Short)
+}
+
 func (s settlement) aside(folder string) string { return folder + ".split-" + s.stamp }
 
 // splitBackup is a backup that is not among those of `backup list`: none of them is
@@ -58,7 +65,7 @@ func (c *Cluster) settleSteps(s settlement) []actions.Step {
 		steps = append(steps, c.asideStep(s, n))
 	}
 	for _, n := range s.losers {
-		steps = append(steps, c.archiveStep(order{op: opStart, target: n.Short, archive: true}, n))
+		steps = append(steps, c.archiveStep(order{op: opStart, target: n.Short, archive: true, first: s.winners[0].Short}, n))
 	}
 	steps = append(steps, c.startStep(s.losers))
 	for _, n := range s.losers {
@@ -406,7 +413,7 @@ func (c *Cluster) asideStep(s settlement, n Node) actions.Step {
 					continue // whole, or it would not have this name
 				}
 				if err := folders.CopyFolder(ctx, n, dir, s.aside(dir)); err != nil {
-					return "", c.failure(err, fmt.Sprintf("%s is stopped, its data are where they were. Put that right; then `recover split-brain` cannot see %s any more: say `start %s`, and when it runs `recover split-brain --merge %s`.", n.Short, n.Short, n.Short, s.stamp),
+					return "", c.failure(err, fmt.Sprintf("%s is stopped, its data are where they were. Put that right; then `recover split-brain` cannot see %s any more: say `%s`, and when it runs `recover split-brain --merge %s`.", n.Short, n.Short, s.startAgain(n), s.stamp),
 						"The data of %s could not be copied aside: %s", n.Short, c.mask.err(err))
 				}
 			}

@@ -28,10 +28,11 @@ func (c *Cluster) archiveStep(o order, n Node) actions.Step {
 			}
 			path, err := c.host.ArchiveLog(ctx, n, time.Now())
 			if err != nil {
-				again := "start " + o.target
-				if o.op == opRecover {
-					again = "recover " + o.target
+				say := o
+				if say.op != opRecover {
+					say.op = opStart
 				}
+				again := strings.TrimSpace(say.with(""))
 				return "", c.failure(err, fmt.Sprintf("Free the disk, then say `%s`; or `%s --no-archive`, which loses the old log.", again, again),
 					"%s was not started, because its log could not be archived: %s", n.Short, c.mask.err(err))
 			}

@@ -59,7 +59,8 @@ type fakeNode struct {
 	logErr     error
 	folder     Folder
 	dataErr    error
-	missed     map[string]bool // cores that it did not see go
+	missed     map[string]bool      // cores that it did not see go
+	lost       map[string]time.Time // when it noted that these cores went
 	login      error
 	loginTook  time.Duration
 	says       map[string]term.Term // what it answers to module:function(atom), instead of what a healthy one does

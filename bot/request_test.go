@@ -136,10 +136,11 @@ func TestAgreementsAreNotTakenUpAgain(t *testing.T) {
 	defer db.Close()
 	b, _, _ := smallOn(t, db)
 	typed(b, "1", "operator", "restart edge1")
+	typed(b, "2", "operator", "stop core")
 	if err := b.Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	for i, text := range []string{"confirm", "confirm REQ-1", "resume-actions", "deny REQ-1"} {
+	for i, text := range []string{"confirm", "confirm REQ-1", "resume-actions", "deny REQ-1", "break-glass REQ-2 nobody answers"} {
 		if _, err := db.Receive(t.Context(), inbox.Delivery{ID: fmt.Sprint("late/", i), Caller: "demo:operator", Text: text, Received: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
@@ -149,16 +150,18 @@ func TestAgreementsAreNotTakenUpAgain(t *testing.T) {
 	}
 	b, room, _ := smallOn(t, db)
 	defer b.Stop(context.Background())
-	for _, id := range []string{"late/0", "late/1", "late/2", "late/3", "late/yes"} {
+	for _, id := range []string{"late/0", "late/1", "late/2", "late/3", "late/4", "late/yes"} {
 		if m := room.reply(id); !strings.Contains(m.Title, "was not carried out") {
 			t.Errorf("%s was answered with %+v", id, m)
 		}
 	}
-	if r, err := db.Run(1); err != nil || r.State != runbook.Waiting {
-		t.Errorf("%s, %v", r.State, err)
+	for _, number := range []uint64{1, 2} {
+		if r, err := db.Run(number); err != nil || r.State != runbook.Waiting {
+			t.Errorf("%s is %s, %v", r.ID(), r.State, err)
+		}
 	}
-	if _, err := db.Run(2); !errors.Is(err, change.ErrNotFound) {
-		t.Errorf("a second run: %v", err)
+	if _, err := db.Run(3); !errors.Is(err, change.ErrNotFound) {
+		t.Errorf("a third run: %v", err)
 	}
 }
 

@@ -255,7 +255,7 @@ func (b *Bot) answerUnanswered(ctx context.Context) error {
 }
 
 // agreements let something run.
-var agreements = []string{"confirm", "approve", "deny", "resume-actions"}
+var agreements = []string{"confirm", "approve", "deny", "break-glass", "resume-actions"}
 
 func (b *Bot) afterCrash(d inbox.Delivery) (message.Message, bool) {
 	if !d.CarriedOut.IsZero() {

@@ -221,11 +221,20 @@ func (b *Bot) runMessage(r runbook.Run, now time.Time) message.Message {
 	return m
 }
 
+// goesOn are the words that let an interrupted run go on, for whoever may say them:
+// an approver need not be an operator, who alone confirms.
+func goesOn(r runbook.Run) string {
+	if r.Approval.Needs == approval.SecondPerson {
+		return "approve " + r.ID()
+	}
+	return "confirm " + r.ID()
+}
+
 func runButtons(r runbook.Run) []message.Button {
 	switch r.State {
 	case runbook.Uncertain:
 		return []message.Button{
-			{Label: "Check and Go On", Words: "confirm " + r.ID(), Style: message.Primary},
+			{Label: "Check and Go On", Words: goesOn(r), Style: message.Primary},
 			{Label: "Give Up", Words: "deny " + r.ID()},
 		}
 	case runbook.Failed, runbook.Cancelled:

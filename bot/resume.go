@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"irisops/actions"
+	"irisops/actions/approval"
 	"irisops/actions/runbook"
 	"irisops/bot/inbox"
 	"irisops/bot/incident"
@@ -149,9 +150,13 @@ func (b *Bot) showEvidence(ctx context.Context, r runbook.Run) {
 	} else {
 		seen = b.sighting(ctx, r, plan)
 	}
+	by := ""
+	if r.Approval.Needs == approval.SecondPerson {
+		by = fmt.Sprintf(" by an approver other than %s", r.By)
+	}
 	m := b.runMessage(r, nowUTC())
 	m.Blocks = append(m.Blocks, message.Block{Text: fmt.Sprintf("irisops stopped while a step was under way, so nobody knows whether it took effect. What can be seen now: %s", sentence(seen))},
-		message.Block{Text: fmt.Sprintf("`confirm %s` looks at that step again, does it only if its effect is missing, and goes on. `deny %s` leaves everything as it is and frees the lock.", r.ID(), r.ID())})
+		message.Block{Text: fmt.Sprintf("`%s`%s looks at that step again, does it only if its effect is missing, and goes on. `deny %s` leaves everything as it is and frees the lock.", goesOn(r), by, r.ID())})
 	if ctx.Err() == nil { // nobody has decided meanwhile
 		b.publish(ctx, Post{Key: runKey(r), Incident: r.Incident, Message: m})
 	}

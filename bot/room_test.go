@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -34,6 +35,24 @@ func (p *posts) said(key string) bool {
 		}
 	}
 	return false
+}
+
+// button are the words of a button under the last post with that key.
+func (p *posts) button(key, label string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, post := range slices.Backward(p.all) {
+		if post.Key != key {
+			continue
+		}
+		for _, b := range post.Message.Buttons {
+			if b.Label == label {
+				return b.Words
+			}
+		}
+		return ""
+	}
+	return ""
 }
 
 func (p *posts) keys() []string {

@@ -45,11 +45,13 @@ second-opinion:
 	@.ci/npm emulate@0.12.2
 	$(GO) test -tags secondopinion -count=1 -run '^TestSecondOpinion$$' ./bot/slack
 
-# Ten thousand commands in Slack under random faults, and a thousand kills of the
-# bot while it pages by mail; takes a quarter of an hour.
+# Ten thousand commands in Slack under random faults, a thousand kills of the bot
+# while it pages by mail, and an hour in which watch sees a healthy cluster and
+# declares nothing; takes an hour and a quarter.
 soak:
 	IRISOPS_COMMANDS=10000 $(GO) test -count=1 -timeout 30m -v -run '^TestFaultRun$$' ./bot/slack
 	IRISOPS_SOAK=1000 $(GO) test -count=1 -timeout 60m -v -run '^TestKilledAgainAndAgain$$' ./bot
+	SOAK=1h $(GO) test -count=1 -timeout 90m -v -run '^TestSoakHealthy$$' ./bot/watch
 
 # One line a figure: name, value with unit, bound, held or missed.
 bench: build erlang

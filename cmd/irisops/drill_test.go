@@ -55,6 +55,7 @@ func TestDrillBySchedule(t *testing.T) {
 		return a.bot.Handle(t.Context(), inbox.Delivery{ID: id, Caller: "demo:" + who, Text: text}).Wait()
 	}
 	var asked runbook.Run
+	tries := 0
 	awaited(t, "the schedule asks for a drill", func() bool {
 		runs, err := a.db.Runs(runbook.Waiting)
 		for _, r := range runs { // a backup may wait for a moment too
@@ -98,6 +99,28 @@ func TestDrillBySchedule(t *testing.T) {
 	}
 	if code := say("report", "operator", "drill report"); code != 0 {
 		t.Errorf("report: %d", code)
+	}
+	// And a node that hangs, asked for by a person.
+	awaited(t, "a person asks for another", func() bool { // the diagnosis may have to turn green first
+		tries++
+		return say(fmt.Sprint("ask/", tries), "operator", "drill run --node edge1 --fault pause") == 0
+	})
+	waiting, err := a.db.Runs(runbook.Waiting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range waiting {
+		if r.Action == drill.Name && r.By == "operator" {
+			asked = r
+		}
+	}
+	if code := say("approve/2", "second", "approve "+asked.ID()); code != 0 {
+		t.Fatalf("approve: %d", code)
+	}
+	awaited(t, "the second drill ends", func() bool { r, err := a.db.Run(asked.Number); return err == nil && !r.Ended.IsZero() })
+	past, err = a.db.Drills(cfg.Clusters[0].Name)
+	if err != nil || len(past) != 2 || past[1].Fault != drill.Pause || past[1].Verdict != drill.Passed {
+		t.Errorf("%+v, %v", past, err)
 	}
 	var stages []string
 	for _, s := range r.Stages {

@@ -87,6 +87,9 @@ func TestConversations(t *testing.T) {
 	var missing []string
 	for _, s := range table.Specs() {
 		switch n := said[s.Words]; {
+		case n[0] == 0 && strings.HasPrefix(s.Words, "drill "):
+			// A drill needs a cluster that can be drilled; it succeeds in the tests of bot
+			// and of actions/drill. Here who may not is refused.
 		case n[0] == 0:
 			missing = append(missing, s.Words+" has no success")
 		case n[1] == 0:

@@ -181,6 +181,10 @@ func (c *Cluster) lookRestorePlan(_ context.Context, req actions.Request) (actio
 		return actions.Result{}, err
 	}
 	n := nodes[0]
+	all, err := c.opt.Backups.Backups(c.Name)
+	if err != nil {
+		return actions.Result{}, err
+	}
 	r := actions.Result{Level: actions.OK, Headline: fmt.Sprintf("how to put %s back to %s, the state of %s; nothing was done", c.Name, b.ID, c.when(b.At)), Data: b}
 	if !b.Good() {
 		r.Level = actions.Warn
@@ -199,12 +203,19 @@ func (c *Cluster) lookRestorePlan(_ context.Context, req actions.Request) (actio
 		keep = append(keep, fmt.Sprintf("%s:%s/Mnesia.%s", hostOf(core), core.Dir, core.Name))
 		wal = append(wal, fmt.Sprintf("%s:%s/data/wal", hostOf(core), core.Dir))
 	}
+	second := fmt.Sprintf("2. See that it is whole: `backup verify %s`. Keep what is there now: `backup now`.", b.ID)
+	// One more backup may be one too many, and this one the oldest.
+	next := append(all, backup.Backup{ID: backup.NewID(b.Node, req.Now), Cluster: c.Name, At: req.Now, Verified: req.Now})
+	if slices.ContainsFunc(backup.Surplus(next, c.Name, c.opt.Backup.Keep), func(s backup.Backup) bool { return s.ID == b.ID }) {
+		second = fmt.Sprintf("2. See that it is whole: `backup verify %s`. Copy %s on %s to another folder, and name the copy in step 3: `backup now`, which keeps what is there now, removes this one, as only the newest %d stay. Then say `backup now`.",
+			b.ID, b.Path, hostOf(n), max(c.opt.Backup.Keep, 1))
+	}
 	r.Sections = []actions.Section{
 		{Lines: []string{"Everything that was written after " + c.when(b.At) + " is lost by this: messages, revoked tokens, users' settings.",
 			"In the backup are " + recordsOf(b.Records) + "."}},
 		{Title: "Steps", Lines: []string{
 			fmt.Sprintf("1. Tell people: `maintenance on 1h restoring %s`.", b.ID),
-			fmt.Sprintf("2. See that it is whole: `backup verify %s`. Keep what is there now: `backup now`.", b.ID),
+			second,
 			fmt.Sprintf("3. All cores (%s) have to run, with Mnesia. On %s, in a shell of %s (erl -remsh):", listed(cores), hostOf(n), n.Name),
 			fmt.Sprintf("       mnesia:install_fallback(%q).", b.Path),
 			"   It has to answer ok. Nothing has changed yet; mnesia:uninstall_fallback(). takes it back.",

@@ -153,6 +153,15 @@ func TestBackupIsReadBackAndCanBeRestored(t *testing.T) {
 		}
 	})
 
+	t.Run("a plan does not remove what it restores", func(t *testing.T) {
+		for i, warned := range map[int]bool{1: true, 2: false} { // two are kept: the next one pushes the older one out
+			text := fmt.Sprint(p.ask("backup restore-plan", actions.Args{"id": made[i].ID}).Sections)
+			if strings.Contains(text, "Copy "+made[i].Path+" on ") != warned || !strings.Contains(text, "`backup now`") {
+				t.Errorf("%s is the newest but %d:\n%s", made[i].ID, 2-i, text)
+			}
+		}
+	})
+
 	t.Run("damage is seen", func(t *testing.T) {
 		last := made[2]
 		whole, err := os.ReadFile(last.Path)

@@ -151,6 +151,13 @@ func (c *Cluster) planRedeliver(ctx context.Context, req actions.Request) (actio
 		p.Preview = append(p.Preview, "If the client did read some of them before, it reads them twice. Undo of the deletion: messages restore "+h.id)
 	}
 	p.Bound[boundEdge] = edge
+	nodes, err := c.Select(edge)
+	if err != nil {
+		return actions.Plan{}, err
+	}
+	// An edge that is stopped meanwhile takes along what a connection has taken and
+	// its client has not acknowledged yet.
+	p.Targets = append(p.Targets, nodes[0].Key())
 	p.Title = fmt.Sprintf("Redeliver %s of %s through %s", plural(h.records, "record"), name, edge)
 	p.Steps = []actions.Step{c.exportStep(h, req, "messages redeliver"), c.deliverStep(h, edge)}
 	return p, nil

@@ -147,6 +147,13 @@ func TestSplitBrainInPieces(t *testing.T) {
 
 	// What is stored after the messages were kept is not given up in silence.
 	p.carryOut(plan, stepAt(plan, "turn clients away"), stepAt(plan, "keep"))
+	p.put("core2", term.Tuple{term.Atom("revoked_tokens"), []byte("just now"), int64(11)})
+	if _, err := plan.Steps[stepAt(plan, "check backups")].Perform(t.Context()); actions.CodeOf(err) != "changed" || !strings.Contains(err.Error(), "3 revoked tokens by now, and 2 are kept") {
+		t.Errorf("a token was revoked after the others were kept: %v", err)
+	}
+	if _, err := p.link.Call(t.Context(), p.node("core2").Name, "mnesia", "dirty_delete", term.Atom("revoked_tokens"), []byte("just now")); err != nil {
+		t.Fatal(err)
+	}
 	p.put("core2", term.Tuple{term.Atom("offline_msg"), term.Tuple{[]byte("late"), 0}, now + 5_000, []byte("late")})
 	if _, err := plan.Steps[stepAt(plan, "check backups")].Perform(t.Context()); actions.CodeOf(err) != "changed" {
 		t.Errorf("a message came after the others were kept: %v", err)

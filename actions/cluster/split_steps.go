@@ -290,6 +290,10 @@ func (c *Cluster) readyStep(s settlement) actions.Step {
 				return "", &actions.Error{Code: "changed", Hint: c.wayBack(s),
 					Text: fmt.Sprintf("%s has %s since the split by now, and %d are kept: not all of them would be merged. Nothing was stopped.", s.losers[0].Short, known(rows, "record"), m.Rows)}
 			}
+			if tokens := c.count(ctx, s.losers[0], "revoked_tokens", 0); tokens > m.Tokens {
+				return "", &actions.Error{Code: "changed", Hint: c.wayBack(s),
+					Text: fmt.Sprintf("%s has %s by now, and %d are kept: a token that was revoked would be good again. Nothing was stopped.", s.losers[0].Short, plural64(tokens, "revoked token"), m.Tokens)}
+			}
 			room, err := c.room(ctx, s)
 			if err != nil {
 				return "", err

@@ -92,8 +92,8 @@ func (b *Bot) announce(ctx context.Context, inc incident.Incident, answers strin
 	p.Answers = answers
 	b.publish(ctx, p)
 	b.parents.Unlock()
+	b.mentionOthers(ctx, inc, answers) // before the pages, which come when they are ready
 	b.kick()
-	b.mentionOthers(ctx, inc, answers)
 	return inc
 }
 

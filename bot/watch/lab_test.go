@@ -214,8 +214,7 @@ func TestFaultsBecomeIncidents(t *testing.T) {
 	p.must(p.lab.Kill(t.Context(), "edge1"))
 	nodes, err := p.spec.Select("edge1")
 	p.must(err)
-	squatter, err := net.Listen("tcp", nodes[0].Addr())
-	p.must(err)
+	squatter := squat(t, nodes[0].Addr())
 	go func() { // it is no edge, and says so
 		for conn, err := squatter.Accept(); err == nil; conn, err = squatter.Accept() {
 			conn.Close()
@@ -285,5 +284,21 @@ func TestSoakHealthy(t *testing.T) {
 	s := p.bot.Watched()[0]
 	if s.Connected != 3 || s.Expected != 3 || s.Latency.Samples == 0 || s.Users == nil || s.Waiting == nil {
 		t.Errorf("%+v", s)
+	}
+}
+
+// squat takes the port of a node that was just killed, as soon as it is free.
+func squat(t *testing.T, addr string) net.Listener {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return l
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 }

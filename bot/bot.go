@@ -122,6 +122,8 @@ type Options struct {
 	Mask   Mask           // hides secrets in what people typed
 	Files  Files          // keeps exports; nil: there are none
 	Zone   *time.Location // people's hours
+	// Board is what links to the board begin with; "" where people cannot reach it.
+	Board string
 	// Schedules are what is done by the calendar, and Calendar when it is not.
 	Schedules []Scheduled
 	Calendar  Calendar

@@ -125,6 +125,9 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 		}
 		fields = append(fields, message.Field{Name: "Resolved", Value: text})
 	}
+	if b.Board != "" {
+		fields = append(fields, message.Field{Name: "Board", Value: fmt.Sprintf("%s/incidents/%d", b.Board, inc.Number)})
+	}
 	m.Blocks = []message.Block{{Fields: fields}}
 	m.Buttons = incidentButtons(inc)
 	return m

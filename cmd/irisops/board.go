@@ -56,6 +56,15 @@ func (a *app) showBoard(cfg config.Config, clusters []*cluster.Cluster, db *stor
 	return nil
 }
 
+// boardLink is what links to the board begin with: only where the config says how
+// people reach it.
+func (a *app) boardLink(cfg config.Config) string {
+	if a.web == nil || !cfg.Served() {
+		return ""
+	}
+	return cfg.ExternalURL
+}
+
 // onBoard is the conversation as the board asks it.
 type onBoard struct{ *bot.Bot }
 

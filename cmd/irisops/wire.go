@@ -99,6 +99,7 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if err := a.listen(cfg, db, log); err != nil {
 		return a, err
 	}
+	options.Board = a.boardLink(cfg)
 	if options.Schedules, err = a.schedules(cfg, served, db, log); err != nil {
 		return a, err
 	}

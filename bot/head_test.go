@@ -1,0 +1,26 @@
+package bot
+
+import (
+	"testing"
+	"time"
+
+	"irisops/bot/incident"
+)
+
+// The head of a thread leads to the incident's page on the board, where people
+// can reach one.
+func TestHeadLeadsToTheBoard(t *testing.T) {
+	inc, _ := incident.Declare(7, "main", incident.P0, "no clients can connect", "operator", nil, time.Now())
+	for board, want := range map[string]string{"https://irisops.example.org": "https://irisops.example.org/incidents/7", "": ""} {
+		b := &Bot{Options: Options{Board: board, Zone: time.UTC}}
+		got := ""
+		for _, f := range b.Head(inc).Blocks[0].Fields {
+			if f.Name == "Board" {
+				got = f.Value
+			}
+		}
+		if got != want {
+			t.Errorf("with the board at %q the head links to %q", board, got)
+		}
+	}
+}

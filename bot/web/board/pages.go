@@ -59,7 +59,11 @@ func (b *Board) sections(ctx context.Context, path string, loading bool) ([]Sect
 	case "/oncall":
 		return []Section{b.peek(ctx, "oncall", "Now", "oncall"), b.peek(ctx, "next", "Next", "oncall next"), b.peek(ctx, "roster", "Schedule", "oncall schedule")}, nil
 	case "/audit":
-		return []Section{b.peek(ctx, "audit", "Last entries", "audit"), b.peek(ctx, "chain", "Is the chain whole?", "audit verify")}, nil
+		audit := []Section{b.peek(ctx, "audit", "Last entries", "audit")}
+		if loading { // it reads all of the chain: not every second
+			audit = append(audit, b.peek(ctx, "chain", "Is the chain whole?", "audit verify"))
+		}
+		return audit, nil
 	}
 	if number, ok := strings.CutPrefix(path, "/incidents/"); ok {
 		return b.one(ctx, number)

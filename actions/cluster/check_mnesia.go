@@ -168,6 +168,11 @@ var checkCopies = check{
 		if len(bad) > 0 {
 			return found(actions.Critical, "not loaded: %s", strings.Join(bad[:min(len(bad), 5)], ", ")).next("mnesia")
 		}
+		// Left behind by a split whose settlement ended in the middle. Whoever wrote
+		// last, this core would take the other side's tables.
+		if masters, err := v.tableAtoms(ctx, "offline_msg", "master_nodes"); err == nil && len(masters) > 0 {
+			return found(actions.Warn, "at its next start it loads its tables from %s, whoever wrote last (mnesia:set_master_nodes)", v.c.shortNames(masters)).next(splitWords + " --undo")
+		}
 		return found(actions.OK, "all %d tables are loaded where they have copies", len(tables))
 	},
 }

@@ -177,6 +177,12 @@ func TestSplitBrainInPieces(t *testing.T) {
 	if got := p.waiting("core2", "user3"); len(got) != 0 {
 		t.Errorf("core2 did not load the data of core: it has %d messages", len(got))
 	}
+	bound := func() bool {
+		return strings.Contains(fmt.Sprint(p.ask("diagnose", actions.Args{"mode": "mnesia"}).Sections), "at its next start it loads its tables from core, whoever wrote last")
+	}
+	if !bound() {
+		t.Error("the diagnosis does not see that core2 is still told whose tables to load")
+	}
 	// A person merges what was kept, twice.
 	for range 2 {
 		by, err := p.planWith(p.c, splitRecovery, actions.Args{"merge": plan.Bound["stamp"]})
@@ -192,6 +198,9 @@ func TestSplitBrainInPieces(t *testing.T) {
 		if strings.Contains(said, "xxx") {
 			t.Error("what is in a message was shown")
 		}
+	}
+	if bound() {
+		t.Error("after the merge core2 is still told whose tables to load")
 	}
 	for _, core := range []string{"core", "core2"} {
 		for user, count := range map[string]int{"user3": 10, "user69": 10, "lists": 1, "late": 1, "old": 0} {

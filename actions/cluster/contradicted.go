@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"irisops/actions"
 	"irisops/actions/erlang/term"
@@ -65,4 +66,31 @@ func (c *Cluster) endAgain(ctx context.Context, n Node, other string) error {
 	return &actions.Error{Code: "core-order", Text: text + fmt.Sprintf(". %s was ended again (SIGKILL to pid %d) before it loaded its own, older tables; it had served nobody.", n.Short, p.PID),
 		Hint: fmt.Sprintf("Start them together: `start %s`. If %s was once started without %s and took writes, choose whose data are the right ones: `start %s --first %s`, or --first %s.",
 			c.roleWord(CoreRole), n.Short, other, c.roleWord(CoreRole), other, n.Short)}
+}
+
+// orApart has the wait for a core that starts together with others say whether
+// they had run apart before they stopped. While none runs that cannot be seen, and
+// Mnesia then takes the tables of whichever is first; it only logs it.
+func (c *Cluster) orApart(group []Node, n Node, wait actions.Step) actions.Step {
+	if len(group) < 2 {
+		return wait
+	}
+	perform := wait.Perform
+	wait.Perform = func(ctx context.Context) (string, error) {
+		evidence, err := perform(ctx)
+		if err != nil {
+			return evidence, err
+		}
+		lines, err := c.host.LogTail(ctx, n, logLines) // the start has begun it anew
+		switch {
+		case err != nil:
+			return evidence + "; whether they had run apart cannot be seen: " + c.mask.err(err), nil
+		case slices.ContainsFunc(lines, func(l string) bool {
+			return strings.Contains(l, "inconsistent_database") && strings.Contains(l, "_partitioned_network")
+		}):
+			return evidence + fmt.Sprintf("; WARNING: Mnesia says that %s had run apart (inconsistent_database). All have the tables of one of them now; what only the others had written is gone from them. See what the last backup has: `backup list`", listed(shorts(group))), nil
+		}
+		return evidence, nil
+	}
+	return wait
 }

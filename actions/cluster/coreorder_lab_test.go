@@ -161,3 +161,32 @@ func TestASplitIsNotRestartedAway(t *testing.T) {
 		t.Errorf("core2 still has %d messages: there was nothing to refuse", len(rows))
 	}
 }
+
+// Where both sides of a split have died, nothing shows it until they are up again;
+// then it is said.
+func TestCoresThatRanApartStartTogether(t *testing.T) {
+	f := newFieldOf(t, lab.Options{Cores: 2, Edges: 1})
+	_, err := f.lab.Partition(t.Context(), []string{"core", "edge1"}, []string{"core2"})
+	f.must(err)
+	for _, n := range []string{"core", "core2"} {
+		_, err := f.link.Call(t.Context(), f.node(n).Name, "mnesia", "dirty_write", term.Tuple{term.Atom("offline_msg"), term.Tuple{[]byte("bob"), 0}, time.Now().UnixMilli(), []byte(n)})
+		f.must(err)
+		_, err = f.link.Call(t.Context(), f.node(n).Name, "mnesia", "sync_log")
+		f.must(err)
+	}
+	_, err = f.lab.Heal(t.Context())
+	f.must(err)
+	const warning = "WARNING: Mnesia says that core and core2 had run apart"
+	again := func() string {
+		t.Helper()
+		f.must(f.lab.Kill(t.Context(), "core"))
+		f.must(f.lab.Kill(t.Context(), "core2"))
+		return f.act(f.c, "start", "cores", actions.Do)
+	}
+	if seen := again(); !strings.Contains(seen, warning) {
+		t.Errorf("nothing is said of it:\n%s", seen)
+	}
+	if seen := again(); strings.Contains(seen, warning) { // they run together by now
+		t.Errorf("it is said again:\n%s", seen)
+	}
+}

@@ -255,7 +255,7 @@ func (c *Cluster) steps(o order, class actions.Class) []actions.Step {
 	for _, group := range o.groups() {
 		steps = append(steps, c.startStep(group))
 		for _, n := range group {
-			steps = append(steps, c.waitStep(n, c.guarded(o, group)...))
+			steps = append(steps, c.orApart(group, n, c.waitStep(n, c.guarded(o, group)...)))
 		}
 	}
 	for _, n := range edges {

@@ -201,7 +201,7 @@ func (c *Cluster) recoverSteps(o order, class actions.Class) []actions.Step {
 	for _, group := range o.groups() {
 		steps = append(steps, c.startStep(group))
 		for _, n := range group {
-			steps = append(steps, c.waitStep(n, c.guarded(o, group)...))
+			steps = append(steps, c.orApart(group, n, c.waitStep(n, c.guarded(o, group)...)))
 		}
 	}
 	if len(cores) > 0 {

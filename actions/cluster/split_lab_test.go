@@ -158,6 +158,9 @@ func TestSplitBrainInPieces(t *testing.T) {
 	if _, err := plan.Steps[stepAt(plan, "check backups")].Perform(t.Context()); actions.CodeOf(err) != "changed" {
 		t.Errorf("a message came after the others were kept: %v", err)
 	}
+	if _, err := plan.Steps[stepAt(plan, "stop core2")].Perform(t.Context()); actions.CodeOf(err) != "changed" { // where the run stood still before it
+		t.Errorf("a message came before core2 was stopped: %v", err)
+	}
 	// A new request takes it up.
 	for until := time.Now().Add(1100 * time.Millisecond); time.Now().Before(until); {
 		again, err = p.planWith(p.c, splitRecovery, actions.Args{"loser": "core2"}) // another second, another name

@@ -58,8 +58,12 @@ func (c *Cluster) settleSteps(s settlement) []actions.Step {
 	for _, n := range s.losers {
 		steps = append(steps, c.masterStep(n, s.winners))
 	}
-	for _, n := range s.losers {
-		steps = append(steps, c.stopStep(n, actions.Harm))
+	for i, n := range s.losers {
+		stop := c.stopStep(n, actions.Harm)
+		if i == 0 {
+			stop = c.ifKept(s, stop)
+		}
+		steps = append(steps, stop)
 	}
 	for _, n := range s.losers {
 		steps = append(steps, c.asideStep(s, n))
@@ -281,18 +285,8 @@ func (c *Cluster) readyStep(s settlement) actions.Step {
 			if err != nil {
 				return "", err
 			}
-			for _, n := range s.losers {
-				if err := c.flushOne(ctx, n); err != nil {
-					return "", c.failure(err, c.wayBack(s), "%s cannot be flushed: %s", n.Short, c.mask.err(err))
-				}
-			}
-			if rows := c.count(ctx, s.losers[0], "offline_msg", s.from.UnixMilli()); rows > m.Rows || rows < 0 {
-				return "", &actions.Error{Code: "changed", Hint: c.wayBack(s),
-					Text: fmt.Sprintf("%s has %s since the split by now, and %d are kept: not all of them would be merged. Nothing was stopped.", s.losers[0].Short, known(rows, "record"), m.Rows)}
-			}
-			if tokens := c.count(ctx, s.losers[0], "revoked_tokens", 0); tokens > m.Tokens {
-				return "", &actions.Error{Code: "changed", Hint: c.wayBack(s),
-					Text: fmt.Sprintf("%s has %s by now, and %d are kept: a token that was revoked would be good again. Nothing was stopped.", s.losers[0].Short, plural64(tokens, "revoked token"), m.Tokens)}
+			if err := c.allKept(ctx, s, m); err != nil {
+				return "", err
 			}
 			room, err := c.room(ctx, s)
 			if err != nil {
@@ -302,6 +296,46 @@ func (c *Cluster) readyStep(s settlement) actions.Step {
 		},
 		Timeout: long,
 	}
+}
+
+// allKept is an error if the losing side has more by now than was kept of it.
+func (c *Cluster) allKept(ctx context.Context, s settlement, m manifest) error {
+	for _, n := range s.losers {
+		if err := c.flushOne(ctx, n); err != nil {
+			return c.failure(err, c.wayBack(s), "%s cannot be flushed: %s", n.Short, c.mask.err(err))
+		}
+	}
+	if rows := c.count(ctx, s.losers[0], "offline_msg", s.from.UnixMilli()); rows > m.Rows || rows < 0 {
+		return &actions.Error{Code: "changed", Hint: c.wayBack(s),
+			Text: fmt.Sprintf("%s has %s since the split by now, and %d are kept: not all of them would be merged. Nothing was stopped.", s.losers[0].Short, known(rows, "record"), m.Rows)}
+	}
+	if tokens := c.count(ctx, s.losers[0], "revoked_tokens", 0); tokens > m.Tokens {
+		return &actions.Error{Code: "changed", Hint: c.wayBack(s),
+			Text: fmt.Sprintf("%s has %s by now, and %d are kept: a token that was revoked would be good again. Nothing was stopped.", s.losers[0].Short, plural64(tokens, "revoked token"), m.Tokens)}
+	}
+	return nil
+}
+
+// ifKept has the first stop of a losing side look once more whether everything is
+// kept: the run may have been interrupted for hours before it.
+func (c *Cluster) ifKept(s settlement, stop actions.Step) actions.Step {
+	perform := stop.Perform
+	stop.Perform = func(ctx context.Context) (string, error) {
+		if _, runs, err := c.process(ctx, s.losers[0]); err != nil {
+			return "", err
+		} else if runs { // else it has been stopped already
+			m, _, err := c.delta(s.name(c))
+			if err != nil {
+				return "", err
+			}
+			if err := c.allKept(ctx, s, m); err != nil {
+				return "", err
+			}
+		}
+		return perform(ctx)
+	}
+	stop.Timeout += time.Minute
+	return stop
 }
 
 // room compares what would be copied with what is free on each host of the losing

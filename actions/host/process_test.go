@@ -258,7 +258,7 @@ func TestSignalRefusesWhatIsNoNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := cluster.Process{PID: os.Getpid(), Started: self.started}
-		for _, sig := range []cluster.Signal{"", "STOP", "9", "term"} {
+		for _, sig := range []cluster.Signal{"", "HUP", "9", "term", cluster.Pause, cluster.Terminate} { // the last two: never to itself
 			if err := l.Signal(t.Context(), p, sig); actions.CodeOf(err) != CodeBadValue {
 				t.Errorf("signal %q: %v", sig, err)
 			}

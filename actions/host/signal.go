@@ -30,6 +30,9 @@ func (l *Local) Signal(_ context.Context, p cluster.Process, sig cluster.Signal)
 	if !ok {
 		return actions.Errorf(CodeBadValue, "irisops does not send the signal %s.", quote(string(sig)))
 	}
+	if p.PID == os.Getpid() {
+		return actions.Errorf(CodeBadValue, "Process %d is irisops itself.", p.PID)
+	}
 	fd, held, err := l.hold(p)
 	if err != nil {
 		return err

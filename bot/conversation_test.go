@@ -387,6 +387,22 @@ func (f *fakeCluster) Strike(_ context.Context, node string, sig cluster.Signal)
 	return "kill -9 of pid 4711 (iris_" + node + "@h1): it is gone", nil
 }
 
+// Blocked implements drill.Field: the fake's edges have no listener to stop.
+func (f *fakeCluster) Blocked(_ context.Context, node string) (bool, error) {
+	return false, actions.Errorf("no-listener", "%s has no iris_tcp_listener under iris_edge_sup: its port cannot be blocked.", node)
+}
+
+// Block implements drill.Field.
+func (f *fakeCluster) Block(ctx context.Context, node string) (string, error) {
+	_, err := f.Blocked(ctx, node)
+	return "", err
+}
+
+// Unblock implements drill.Field.
+func (f *fakeCluster) Unblock(ctx context.Context, node string) (string, error) {
+	return f.Block(ctx, node)
+}
+
 // Recovery implements drill.Field.
 func (f *fakeCluster) Recovery(_ context.Context, node string) ([]actions.Step, error) {
 	return []actions.Step{{Name: "start " + node, Perform: func(context.Context) (string, error) {

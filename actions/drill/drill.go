@@ -17,6 +17,10 @@ type Field interface {
 	Green(ctx context.Context) (bool, string)
 	NewestBackup() (time.Time, bool, error)
 	Strike(ctx context.Context, node string, sig cluster.Signal) (string, error)
+	// Blocked says whether the port of an edge is blocked; an error where it cannot be.
+	Blocked(ctx context.Context, node string) (bool, error)
+	Block(ctx context.Context, node string) (string, error)
+	Unblock(ctx context.Context, node string) (string, error)
 	Recovery(ctx context.Context, node string) ([]actions.Step, error)
 }
 

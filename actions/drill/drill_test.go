@@ -29,6 +29,9 @@ type field struct {
 	takes     time.Duration // a recovery
 	broken    error         // what recoveries end with
 	noStrike  error
+	noPort    error           // why ports cannot be blocked
+	halfway   error           // a block is on, and yet its call fails
+	blocked   map[string]bool // the node answers, and clients are refused
 	recovered int
 	struck    []string
 	meanwhile func(f *field, after time.Duration) // other things that happen
@@ -36,7 +39,7 @@ type field struct {
 }
 
 func newField() *field {
-	return &field{down: map[string]cluster.Alive{}, pid: map[string]int{"core1": 1, "core2": 2, "edge1": 3, "edge2": 4}, backup: time.Hour, takes: 3800 * time.Millisecond}
+	return &field{down: map[string]cluster.Alive{}, blocked: map[string]bool{}, pid: map[string]int{"core1": 1, "core2": 2, "edge1": 3, "edge2": 4}, backup: time.Hour, takes: 3800 * time.Millisecond}
 }
 
 var nodes = []cluster.Node{
@@ -55,6 +58,8 @@ func (f *field) Observe(context.Context) cluster.Observation {
 		s := cluster.Sight{Node: n.Short, Role: n.Role, Answers: true, Process: cluster.Runs, PID: f.pid[n.Short]}
 		if how, down := f.down[n.Short]; down {
 			s.Answers, s.Process, s.PID, s.Why = false, how, 0, n.Short+" down"
+			s.Trouble = "refused"
+		} else if f.blocked[n.Short] {
 			s.Trouble = "refused"
 		} else if n.Role == cluster.EdgeRole {
 			s.Login, s.Delivery = 10*time.Millisecond, time.Millisecond
@@ -100,6 +105,32 @@ func (f *field) Strike(_ context.Context, node string, sig cluster.Signal) (stri
 	return fmt.Sprintf("SIG%s to %s", sig, node), nil
 }
 
+func (f *field) Blocked(_ context.Context, node string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, down := f.down[node]; down {
+		return false, errors.New(node + " down")
+	}
+	return f.blocked[node], f.noPort
+}
+
+func (f *field) Block(_ context.Context, node string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.struck = append(f.struck, "block "+node)
+	f.blocked[node] = true
+	f.begun = time.Now()
+	return node + " refuses", f.halfway
+}
+
+func (f *field) Unblock(_ context.Context, node string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.struck = append(f.struck, "unblock "+node)
+	delete(f.blocked, node)
+	return "login in 2 ms", nil
+}
+
 func (f *field) Recovery(_ context.Context, node string) ([]actions.Step, error) {
 	return []actions.Step{{Name: "restart " + node, Perform: func(ctx context.Context) (string, error) {
 		select {
@@ -114,6 +145,7 @@ func (f *field) Recovery(_ context.Context, node string) ([]actions.Step, error)
 			return "", f.broken
 		}
 		delete(f.down, node)
+		delete(f.blocked, node)
 		f.pid[node] += 100
 		return "it serves", nil
 	}}}, nil
@@ -209,6 +241,29 @@ func TestDrills(t *testing.T) {
 		{name: "it passes", args: edge1, want: "passed: edge1 was back after 4 s, and may take 5 min", struck: []string{"KILL edge1"}, restarts: 1},
 		{name: "a core", args: actions.Args{"node": "core2"}, want: "passed: core2 was back after 4 s, and may take 5 min", struck: []string{"KILL core2"}, restarts: 1},
 		{name: "it hangs", args: actions.Args{"node": "edge1", "fault": "pause"}, want: "passed: edge1 was back after 4 s, and may take 5 min", struck: []string{"STOP edge1"}, restarts: 1},
+		{name: "its port is blocked", args: actions.Args{"node": "edge1", "fault": "block"}, want: "passed: edge1 was back after 4 s, and may take 5 min", struck: []string{"block edge1"}, restarts: 1},
+		{name: "a blocked port is unblocked when it is aborted", args: actions.Args{"node": "edge1", "mode": "observe", "fault": "block"},
+			people: func(p *people) {
+				p.stop = func(r Record) string {
+					if !r.Struck.IsZero() && time.Since(r.Struck) > 20*time.Second {
+						return "aborted by second"
+					}
+					return ""
+				}
+			}, want: "aborted: aborted by second; everything serves again", struck: []string{"block edge1", "unblock edge1"}},
+		{name: "a block that nobody lifts", args: actions.Args{"node": "edge1", "mode": "observe", "fault": "block"},
+			want: "too slow: edge1 was not back within 5 min", struck: []string{"block edge1", "unblock edge1"}, alarms: 1},
+		{name: "a block that was not seen to work is lifted", args: actions.Args{"node": "edge1", "fault": "block"}, field: func(f *field) { f.halfway = errors.New("no reply") },
+			want: "failed: the victim could not be struck: no reply; everything serves again", struck: []string{"block edge1", "unblock edge1"}},
+		{name: "a blocked edge that dies is restarted", args: actions.Args{"node": "edge1", "mode": "observe", "fault": "block"},
+			field: func(f *field) {
+				f.meanwhile = func(f *field, after time.Duration) {
+					if after > 10*time.Second && f.recovered == 0 {
+						f.down["edge1"] = cluster.Gone
+					}
+				}
+			},
+			want: "too slow: edge1 was not back within 5 min", struck: []string{"block edge1"}, alarms: 1, restarts: 1},
 		{name: "people recover it", args: actions.Args{"node": "edge1", "mode": "observe"},
 			field: func(f *field) {
 				f.meanwhile = func(f *field, after time.Duration) {
@@ -305,8 +360,8 @@ func TestDrills(t *testing.T) {
 				if len(p.alarms) != c.alarms || f.recovered != c.restarts {
 					t.Errorf("%d alarms %q, %d restarts", len(p.alarms), p.alarms, f.recovered)
 				}
-				if !r.Struck.IsZero() && f.noStrike == nil && f.broken == nil && len(f.down) > 0 {
-					t.Errorf("it left %v", f.down)
+				if !r.Struck.IsZero() && f.noStrike == nil && f.broken == nil && len(f.down)+len(f.blocked) > 0 {
+					t.Errorf("it left %v %v", f.down, f.blocked)
 				}
 				if !r.Struck.IsZero() && (len(r.Rollbacks) == 0 || r.Rollbacks[len(r.Rollbacks)-1].What != "everything serves") {
 					t.Errorf("rollbacks: %+v", r.Rollbacks)
@@ -316,6 +371,34 @@ func TestDrills(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A block is offered only where there is a port that can be blocked.
+func TestBlockIsRefused(t *testing.T) {
+	d := func(f *field) *Drill {
+		return New(Options{Cluster: "main", Nodes: nodes, OptedIn: []string{"core1", "core2", "edge1", "edge2"}, Field: f, Desk: &people{}})
+	}
+	plan := func(f *field, args actions.Args) (actions.Plan, error) {
+		return d(f).Plan(t.Context(), actions.Request{Args: args, By: "operator", Now: time.Now().UTC()})
+	}
+	without := newField()
+	without.noPort = errors.New("edge1 has no iris_tcp_listener")
+	if _, err := plan(without, actions.Args{"node": "edge1", "fault": "block"}); actions.CodeOf(err) != "not-blocked" || !strings.Contains(err.Error(), "iris_tcp_listener") {
+		t.Errorf("where there is no listener: %v", err)
+	}
+	if _, err := plan(without, actions.Args{"node": "edge1", "fault": "pause"}); err != nil {
+		t.Errorf("a pause there: %v", err)
+	}
+	core := newField()
+	if _, err := plan(core, actions.Args{"node": "core1", "fault": "block"}); actions.CodeOf(err) != "not-blocked" {
+		t.Errorf("a core: %v", err)
+	}
+	for seed := range 40 {
+		p, err := plan(newField(), actions.Args{"seed": fmt.Sprint(seed), "fault": "block"})
+		if err != nil || !strings.HasPrefix(p.Bound["node"], "edge") || p.Class != actions.Harm {
+			t.Fatalf("seed %d: %v, %v", seed, p.Bound, err)
+		}
 	}
 }
 

@@ -97,12 +97,8 @@ func (x *exercise) perform(ctx context.Context) (string, error) {
 		x.d.Desk.End(context.WithoutCancel(ctx), x.r)
 		return "", fmt.Errorf("the drill did not begin, because it could not be recorded: %w", err)
 	}
-	sig := cluster.Kill
-	if x.r.Fault == Pause {
-		sig = cluster.Pause
-	}
 	x.r.Struck = x.now()
-	seen, err := x.d.Field.Strike(ctx, x.r.Victim, sig)
+	seen, err := x.strike(ctx)
 	why := ""
 	if err != nil {
 		x.r.Verdict, why = Failed, "the victim could not be struck: "+err.Error()
@@ -113,6 +109,19 @@ func (x *exercise) perform(ctx context.Context) (string, error) {
 	}
 	x.restore(ctx, why)
 	return x.conclude(ctx, why)
+}
+
+// strike does to the victim what the drill is for.
+func (x *exercise) strike(ctx context.Context) (string, error) {
+	switch x.r.Fault {
+	case Kill:
+		return x.d.Field.Strike(ctx, x.r.Victim, cluster.Kill)
+	case Pause:
+		return x.d.Field.Strike(ctx, x.r.Victim, cluster.Pause)
+	case Block:
+		return x.d.Field.Block(ctx, x.r.Victim)
+	}
+	return "", fmt.Errorf("there is no fault %q", x.r.Fault)
 }
 
 // watch looks until clients are served again. It returns why it had to end before
@@ -309,6 +318,13 @@ func (x *exercise) restore(ctx context.Context, why string) {
 	if x.r.Fault == Pause && x.halted(ctx) {
 		seen, err := x.d.Field.Strike(ctx, x.r.Victim, cluster.Continue)
 		roll("let "+x.r.Victim+" go on", seen, err)
+	}
+	if x.r.Fault == Block {
+		// A node that does not answer is recovered below, which lifts the block too.
+		if blocked, err := x.d.Field.Blocked(ctx, x.r.Victim); err == nil && blocked {
+			seen, err := x.d.Field.Unblock(ctx, x.r.Victim)
+			roll("unblock the port of "+x.r.Victim, seen, err)
+		}
 	}
 	if bad := x.inOrder(ctx, x.d.Every); bad != "" && ctx.Err() == nil {
 		roll("recover "+x.r.Victim, "done", x.d.takeSteps(ctx, x.r.Victim))

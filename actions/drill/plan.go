@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ func Params() []actions.Param {
 	return []actions.Param{
 		{Name: "node", Kind: actions.Node, Flag: true, Doc: "the victim; without it one is drawn", Example: "edge1"},
 		{Name: "mode", Kind: actions.Choice, Choices: []string{string(Auto), string(Observe)}, Flag: true, Doc: "who recovers it: irisops (auto) or people (observe)", Example: string(Auto)},
-		{Name: "fault", Kind: actions.Choice, Choices: []string{string(Kill), string(Pause)}, Flag: true, Doc: "kill -9, or SIGSTOP", Example: string(Kill)},
+		{Name: "fault", Kind: actions.Choice, Choices: []string{string(Kill), string(Pause), string(Block)}, Flag: true, Doc: "kill -9, SIGSTOP, or an edge's port that refuses clients", Example: string(Kill)},
 		{Name: "seed", Kind: actions.Count, Flag: true, Doc: "of the draw, to repeat one", Example: "7"},
 	}
 }
@@ -38,6 +39,14 @@ func (d *Drill) Plan(ctx context.Context, req actions.Request) (actions.Plan, er
 		return actions.Plan{}, err
 	}
 	if req.Agreed == 0 {
+		if n, _ := d.node(r.Victim); r.Fault == Block && n.Role != cluster.EdgeRole {
+			return actions.Plan{}, &actions.Error{Code: "not-blocked", Text: fmt.Sprintf("%s is a core: only an edge has a port for clients.", r.Victim), Hint: "Name an edge, or none: then one is drawn."}
+		}
+		if r.Fault == Block {
+			if _, err := d.Field.Blocked(ctx, r.Victim); err != nil {
+				return actions.Plan{}, &actions.Error{Code: "not-blocked", Text: fmt.Sprintf("The port of %s cannot be blocked: %v", r.Victim, err), Hint: "`--fault kill` and `--fault pause` work on every node.", Err: err}
+			}
+		}
 		if bad := failing(d.Steady(ctx, r.Victim, req.Now, false)); len(bad) > 0 {
 			return actions.Plan{}, &actions.Error{Code: "not-steady", Text: "There is no drill now: " + strings.Join(bad, "; ") + ".", Hint: "`drill plan` shows all of it."}
 		}
@@ -107,6 +116,9 @@ func (d *Drill) draft(req actions.Request) (Record, error) {
 		}
 	}
 	may, why := d.Candidates()
+	if r.Fault == Block {
+		may = slices.DeleteFunc(may, func(short string) bool { n, _ := d.node(short); return n.Role != cluster.EdgeRole })
+	}
 	r.At = req.Now.UTC().Add(d.Notice).Truncate(time.Second)
 	if text := req.Args["at"]; text != "" {
 		if r.At, err = time.Parse(time.RFC3339, text); err != nil {
@@ -150,6 +162,9 @@ func (d *Drill) method(r Record) []string {
 	what := "kill -9 of exactly the process of " + r.Victim
 	if r.Fault == Pause {
 		what = "SIGSTOP to exactly the process of " + r.Victim
+	}
+	if r.Fault == Block {
+		what = "the listener of " + r.Victim + " is stopped by its own supervisor: the node runs on, clients are refused, and those connected lose their connection"
 	}
 	then := "irisops restarts it: its log is renamed first, each step is verified"
 	if r.Mode == Observe {

@@ -27,6 +27,7 @@ type Fault string
 const (
 	Kill  Fault = "kill"  // kill -9
 	Pause Fault = "pause" // SIGSTOP: it hangs
+	Block Fault = "block" // of an edge: its port refuses clients, the node runs on
 )
 
 // Verdict of a drill.

@@ -100,27 +100,66 @@ func TestDrillBySchedule(t *testing.T) {
 	if code := say("report", "operator", "drill report"); code != 0 {
 		t.Errorf("report: %d", code)
 	}
-	// And a node that hangs, asked for by a person.
-	awaited(t, "a person asks for another", func() bool { // the diagnosis may have to turn green first
-		tries++
-		return say(fmt.Sprint("ask/", tries), "operator", "drill run --node edge1 --fault pause") == 0
-	})
-	waiting, err := a.db.Runs(runbook.Waiting)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range waiting {
-		if r.Action == drill.Name && r.By == "operator" {
-			asked = r
+	// And what a person asks for: a node that hangs, a port that refuses clients,
+	// and one that is aborted, after which the same process serves again.
+	person := func(words string, meanwhile func(drill.Record)) drill.Record {
+		t.Helper()
+		awaited(t, "a person asks for another", func() bool { // the diagnosis may have to turn green first
+			tries++
+			return say(fmt.Sprint("ask/", tries), "operator", "drill run --node edge1 "+words) == 0
+		})
+		waiting, err := a.db.Runs(runbook.Waiting)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, r := range waiting {
+			if r.Action == drill.Name && r.By == "operator" {
+				asked = r
+			}
+		}
+		if code := say(fmt.Sprint("approve/", tries), "second", "approve "+asked.ID()); code != 0 {
+			t.Fatalf("approve: %d", code)
+		}
+		newest := func() drill.Record {
+			past, err := a.db.Drills(cfg.Clusters[0].Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return past[len(past)-1]
+		}
+		if meanwhile != nil {
+			awaited(t, "the drill strikes", func() bool { r := newest(); return r.At.Format(time.RFC3339) == asked.Args["at"] && !r.Struck.IsZero() })
+			meanwhile(newest())
+		}
+		awaited(t, "the drill "+words+" ends", func() bool { r, err := a.db.Run(asked.Number); return err == nil && !r.Ended.IsZero() })
+		return newest()
 	}
-	if code := say("approve/2", "second", "approve "+asked.ID()); code != 0 {
-		t.Fatalf("approve: %d", code)
+	if r := person("--fault pause", nil); r.Fault != drill.Pause || r.Verdict != drill.Passed {
+		t.Errorf("%+v", r)
 	}
-	awaited(t, "the second drill ends", func() bool { r, err := a.db.Run(asked.Number); return err == nil && !r.Ended.IsZero() })
-	past, err = a.db.Drills(cfg.Clusters[0].Name)
-	if err != nil || len(past) != 2 || past[1].Fault != drill.Pause || past[1].Verdict != drill.Passed {
-		t.Errorf("%+v, %v", past, err)
+	if r := person("--fault block", nil); r.Fault != drill.Block || r.Verdict != drill.Passed || r.Victims.Lost == 0 || r.Others.Lost != 0 {
+		t.Errorf("%+v", r)
+	}
+	before = pids(t, l)
+	r2 := person("--fault block --mode observe", func(drill.Record) {
+		if code := say("abort", "second", "drill abort enough seen"); code != 0 {
+			t.Errorf("abort: %d", code)
+		}
+	})
+	if r2.Verdict != drill.Aborted || len(r2.Rollbacks) != 2 || r2.Rollbacks[0].What != "unblock the port of edge1" || !r2.Rollbacks[0].OK || !r2.Rollbacks[1].OK {
+		t.Errorf("%s: %+v", r2.Headline(), r2.Rollbacks)
+	}
+	if after := pids(t, l); after["edge1"] != before["edge1"] {
+		t.Errorf("edge1 was pid %d and is %d", before["edge1"], after["edge1"])
+	}
+	incidents, err = a.db.LastIncidents(10)
+	if err != nil || len(incidents) != 4 {
+		t.Errorf("%d incidents, %v", len(incidents), err)
+	}
+	for _, inc := range incidents {
+		if !inc.Drill {
+			t.Errorf("a real incident: %s", inc.Title)
+		}
 	}
 	var stages []string
 	for _, s := range r.Stages {

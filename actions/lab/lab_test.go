@@ -339,7 +339,7 @@ func TestConfigPointsAtTheLab(t *testing.T) {
 	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict()); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	if len(c.People) != 4 || len(c.Policies) != 4 || len(c.Clusters) != 1 {
+	if len(c.People) != 4 || len(c.Policies) != 0 || len(c.Clusters) != 1 {
 		t.Fatalf("people %v, policies %v, clusters %v", c.People, c.Policies, c.Clusters)
 	}
 	cluster := c.Clusters[0]

@@ -72,7 +72,7 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE, syscall.SIGHUP)
 	defer stop()
 	began := time.Now()
-	fmt.Fprintln(out, "Starting a cluster of real Erlang nodes: 1 core, 2 edges.")
+	fmt.Fprintln(out, "Starting a cluster of real Erlang nodes.")
 	l, err := lab.Up(ctx, lab.Options{Dir: dir}, func(string) {})
 	if err != nil {
 		return err

@@ -254,7 +254,7 @@ func TestLogsBegunAnew(t *testing.T) {
 		at := func(ago time.Duration, text string) []string {
 			return []string{"=ERROR REPORT==== " + time.Now().UTC().Add(-ago).Format("2-Jan-2006::15:04:05.000000") + " ===", text}
 		}
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour) // fake time
 		w.get("core").log = at(2*time.Minute, "after the start")
 		w.get("core").older = append(at(time.Hour, "long before"), at(5*time.Minute, "why it died")...)
 		for _, tt := range []struct {

@@ -31,7 +31,7 @@ var never = []string{
 }
 
 // onlyThere are functions with one place each.
-var onlyThere = map[string]string{"set_master_nodes": "split_steps.go"}
+var onlyThere = map[string]string{"set_master_nodes": "split_join.go"}
 
 var mnesiaCall = regexp.MustCompile(`\bmnesia\w*:(\w+)`)
 
@@ -145,7 +145,7 @@ func TestShortcutsAreFound(t *testing.T) {
 		{"a name in pieces", "a.go", `var m, f = "mnesia", "change_config"`, 0, 1},
 		{"an atom", "a.go", `var _ = term.Atom("extra_db_nodes")`, 0, 1},
 		{"a new seed", "a.go", `var _ = map[string]string{"join_seeds": "[]"}`, 0, 1},
-		{"in its place", "split_steps.go", `var _ = f("mnesia", "set_master_nodes")`, 1, 0},
+		{"in its place", "split_join.go", `var _ = f("mnesia", "set_master_nodes")`, 1, 0},
 		{"out of its place", "a.go", `var _ = f("mnesia", "set_master_nodes")`, 1, 1},
 		{"words for people", "a.go", "var _ = `never call mnesia:change_config(extra_db_nodes, X)`", 0, 0},
 	} {

@@ -362,9 +362,10 @@ var checkOverload = check{
 			f.Code = codeOverload
 			f = f.next("mnesia")
 		}
+		// It tells of what was: the views say whether the cores still run apart.
 		if p := tail.inLog(from, "inconsistent_database"); p > 0 {
-			f.Result = worse(f.Result, actions.Warn)
-			f.Code = cmp.Or(f.Code, codeSplit)
+			f.Result = worse(f.Result, actions.Advice)
+			f.Code = cmp.Or(f.Code, codeRanApart)
 			f.Evidence += fmt.Sprintf("; %s of an inconsistent database (partitioned network)", plural(p, "report"))
 		}
 		return f

@@ -33,7 +33,8 @@ const (
 	codeNoPort    = "no-port"
 
 	codeSplit    = "split-brain"
-	codeParted   = "parted" // not connected to a node that it should be connected to
+	codeParted   = "parted"    // not connected to a node that it should be connected to
+	codeRanApart = "ran-apart" // its log says that it was split; whether it still is, the views say
 	codeMemory   = "memory"
 	codeOverload = "mnesia-overload"
 	codeMailbox  = "mailbox"

@@ -96,6 +96,9 @@ func TestFull(t *testing.T) {
 		{name: "overload", trouble: func(w *world) {
 			w.get("core").log = recent("Mnesia(iris_core@h1): ** WARNING ** Mnesia is overloaded: {dump_log,write_threshold}")
 		}, verdict: "Mnesia overload on core: core.log: 1 report of an overloaded Mnesia in 10 min; core2, edge1, edge2 healthy", exit: 1, cites: "Common Fixes"},
+		{name: "was split, and was settled", trouble: func(w *world) {
+			w.get("core").log = recent("Mnesia(iris_core@h1): ** ERROR ** mnesia_event got {inconsistent_database, running_partitioned_network, iris_core2@h1}")
+		}, verdict: "all 4 nodes healthy"},
 		{name: "duplicates", trouble: func(w *world) {
 			one := recent("Msg <<1,2>> timed out (No ACK). Moving to offline storage.")
 			w.get("edge1").log = append(one, one...)

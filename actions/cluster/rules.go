@@ -202,7 +202,7 @@ func (s *symptoms) split() []cause {
 		return nil
 	}
 	cores := nodesOf(fs)
-	also := s.bad(codeSplit, checkSizes, checkGuard, checkOverload)
+	also := s.bad(codeSplit, checkSizes, checkGuard)
 	k := cause{text: "split-brain: " + listed(cores) + " run Mnesia without each other, and their data diverge",
 		of: append(keys(append(fs, also...)), s.logsOf(cores)...), next: splitWords,
 		why: "Do not connect them by mnesia:change_config, and restart nothing: one side's rows would be lost. `mesh` does not heal it either. `" + splitWords + "` shows what speaks for each side."}

@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -59,7 +62,8 @@ func tokensAlone() error {
 	return nil
 }
 
-// inLab runs f with a lab that is up, and leaves nothing behind.
+// inLab runs f with a lab that is up. A lab that it brought up it takes down again;
+// one that was up already belongs to somebody else, and stays up.
 func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Context, *lab.Lab) error) (err error) {
 	dir := c.Dir
 	if dir == "" {
@@ -71,6 +75,10 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 	// A reader who leaves and a terminal that closes must not leave a cluster behind.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE, syscall.SIGHUP)
 	defer stop()
+	others, err := up(ctx, dir)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	fmt.Fprintln(out, "Starting a cluster of real Erlang nodes.")
 	l, err := lab.Up(ctx, lab.Options{Dir: dir}, func(string) {})
@@ -78,6 +86,10 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 		return err
 	}
 	defer func() {
+		if others {
+			fmt.Fprintf(out, "The cluster was up before, and stays up: irisops lab down --dir %s\n", l.Dir())
+			return
+		}
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
 		fmt.Fprintln(out, "Taking the cluster down.")
@@ -87,6 +99,22 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 	}()
 	fmt.Fprintf(out, "It is up after %.1f s, in %s.\nShould this program be killed: irisops lab down --dir %s\n", time.Since(began).Seconds(), l.Dir(), l.Dir())
 	return f(ctx, l)
+}
+
+// up says whether a lab stands in the folder of which anything runs.
+func up(ctx context.Context, dir string) (bool, error) {
+	l, err := lab.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	status, err := l.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	return status.EPMD != 0 || slices.ContainsFunc(status.Nodes, func(n lab.NodeStatus) bool { return n.State != lab.Stopped }), nil
 }
 
 // stage is the bot beside the lab, with the terminal as its room.
@@ -158,7 +186,7 @@ You are "operator" in #iris-ops; "second", "owner" and "guest" are here too. Try
   recovered         then: resolve      proved and closed; timeline tells the story
   stop core         then: as second approve     what is dangerous needs a second person
   help              or:   help restart          all the words
-  quit                                 ends the demo and the cluster
+  quit                                 ends the demo, and the cluster if the demo started it
 
 More to break things with, in another terminal: irisops lab pause edge2 --dir %s
 

@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang cc sshd browser promtool alertmanager systemd fuzz second-opinion soak clean
+.PHONY: all build run test lint bench erlang tls cc sshd browser promtool alertmanager systemd fuzz second-opinion soak clean
 
 all: build
 
@@ -19,7 +19,7 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
-test: erlang cc sshd browser promtool alertmanager systemd
+test: erlang tls cc sshd browser promtool alertmanager systemd
 	IRISOPS_COMPLETE=1 $(GO) test -race -timeout 14m ./...
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
@@ -61,6 +61,10 @@ bench: build erlang
 # detector needs a C compiler. sh -c stands here, in the build, not in the bot.
 erlang:
 	@.ci/install erl:erlang-base erlc:erlang-base mnesia:erlang-mnesia
+
+# Nodes of the tests that speak TLS to each other.
+tls: erlang
+	@.ci/install ssl:erlang-ssl
 
 cc:
 	@.ci/install cc:gcc headers:libc6-dev

@@ -216,6 +216,7 @@ const (
 	CodeNotRegistered = "not-registered"     // epmd does not know the node's name
 	CodeRefused       = "refused"            // the port refuses connections
 	CodeWrongCookie   = "wrong-cookie"       // the node turned the cookie down
+	CodeTLS           = "tls"                // the node and irisops do not agree about TLS
 	CodeHung          = "hung"               // connected or listed, but silent until the deadline
 	CodeBadRPC        = "badrpc"             // the remote function failed
 	CodeUndef         = "undef"              // the remote function does not exist

@@ -20,6 +20,9 @@ var checkPing = check{
 			if f.Code == actions.CodeWrongCookie {
 				return f.byHand("compare cookie_file in irisops's config with the cookie that the node was started with; the node itself may be well")
 			}
+			if f.Code == actions.CodeTLS {
+				return f.byHand("compare tls in irisops's config with how the node was started; the node itself may be well")
+			}
 			return f
 		}
 		if took > c.opt.SlowPing {

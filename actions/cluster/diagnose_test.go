@@ -84,6 +84,13 @@ func TestDiagnose(t *testing.T) {
 		}, verdict: "wrong cookie: all 3 nodes turn irisops away", exit: 2, next: []string{"verify"}},
 		{name: "wrong cookie on one", trouble: func(w *world) { w.get("edge1").cookie = false },
 			verdict: "wrong cookie: edge1 turns irisops away; core, edge2 healthy", exit: 2, next: []string{"verify"}},
+		{name: "TLS on one", trouble: func(w *world) { w.get("edge1").tls = true },
+			verdict: "no agreement about TLS: edge1 turns irisops away; core, edge2 healthy", exit: 2, next: []string{"verify"}},
+		{name: "TLS", trouble: func(w *world) {
+			for _, f := range w.nodes {
+				f.tls = true
+			}
+		}, verdict: "no agreement about TLS: all 3 nodes turn irisops away", exit: 2, next: []string{"verify"}},
 		{name: "not registered", trouble: func(w *world) { w.get("edge1").registered = false },
 			verdict: "edge1 runs (pid 4712) but epmd does not know it, so that nobody finds it; core, edge2 healthy", exit: 2, next: []string{"restart edge1"}},
 		{name: "application missing", trouble: func(w *world) {

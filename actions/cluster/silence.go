@@ -35,8 +35,16 @@ func (c *Cluster) silence(n Node, err error) string {
 		return "refuses the connection on its distribution port"
 	case actions.CodeOf(err) == actions.CodeWrongCookie:
 		return "turns irisops away: the cookies differ"
+	case actions.CodeOf(err) == actions.CodeTLS:
+		return "and irisops do not agree about TLS: " + c.mask.err(err)
 	}
 	return "does not answer: " + c.mask.err(err)
+}
+
+// shutOut: a node runs there, and does not let irisops in, so that it may be
+// well for everybody else.
+func shutOut(code string) bool {
+	return code == actions.CodeWrongCookie || code == actions.CodeTLS
 }
 
 // spoken is a duration for people: "0.4 ms", "29 ms", "1.2 s", "15 min".

@@ -72,7 +72,7 @@ func (l life) serves() bool { return l.silence == nil || l.runs && !l.stopped() 
 // elsewhere: a node of that name is there, but not as a process in its folder.
 func (l life) elsewhere() bool {
 	return !l.runs && l.unseen == nil &&
-		(l.silence == nil || silent(l.silence) || actions.CodeOf(l.silence) == actions.CodeWrongCookie)
+		(l.silence == nil || silent(l.silence) || shutOut(actions.CodeOf(l.silence)))
 }
 
 // dead: it was looked for and is not there.

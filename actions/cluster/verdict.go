@@ -23,6 +23,7 @@ type kind int
 const (
 	noEPMD      kind = iota // runs, but cannot be found
 	wrongCookie             // runs, but lets nobody in
+	wrongTLS                // likewise
 	down                    // verified: no process
 	taken                   // the same, and it could not start: its port is held
 	hung                    // a process that does not answer
@@ -78,7 +79,7 @@ func judge(n Node, fs ofNode) condition {
 		return is(noEPMD, "", "runs but cannot be found")
 	case c.answers:
 		return judgeServing(c, fs)
-	case process.Code == codeNoProcess && (ping.Code == actions.CodeHung || ping.Code == actions.CodeWrongCookie):
+	case process.Code == codeNoProcess && (ping.Code == actions.CodeHung || shutOut(ping.Code)):
 		return is(mute, "", "does not run in %s, but a node of its name %s", n.Dir, ping.Evidence)
 	case process.Code == codeNoProcess && fs.of(checkPort).Result == actions.OK:
 		return is(taken, "", "down, and another program holds its port %d", n.Port)
@@ -86,6 +87,8 @@ func judge(n Node, fs ofNode) condition {
 		return is(down, "start", "down")
 	case ping.Code == actions.CodeWrongCookie:
 		return is(wrongCookie, "", "turns irisops away")
+	case ping.Code == actions.CodeTLS:
+		return is(wrongTLS, "", "turns irisops away")
 	case ping.Code == actions.CodeHung && runs:
 		return is(hung, "restart", "hung: pid %d runs but does not answer", process.pid)
 	case ping.Code == actions.CodeNotRegistered && runs:
@@ -157,12 +160,19 @@ func verdict(conditions []condition, causes []cause, findings []Finding, whole b
 		}
 		parts = append(parts, fmt.Sprintf("epmd is gone on %s: %s but cannot be found", host, who))
 	}
-	if cs := of[wrongCookie]; len(cs) > 0 {
-		who := fmt.Sprintf("all %d nodes turn", total)
-		if !everybody(wrongCookie) {
+	for _, k := range []kind{wrongCookie, wrongTLS} {
+		cs := of[k]
+		if len(cs) == 0 {
+			continue
+		}
+		why, who := "wrong cookie", fmt.Sprintf("all %d nodes turn", total)
+		if k == wrongTLS {
+			why = "no agreement about TLS"
+		}
+		if !everybody(k) {
 			who = strings.Join(names(cs), ", ") + " " + verb(len(cs), "turns", "turn")
 		}
-		parts = append(parts, fmt.Sprintf("wrong cookie: %s irisops away", who))
+		parts = append(parts, fmt.Sprintf("%s: %s irisops away", why, who))
 	}
 	if cs := of[down]; len(cs) > 0 {
 		parts = append(parts, strings.Join(names(cs), ", ")+" down")
@@ -188,7 +198,7 @@ func verdict(conditions []condition, causes []cause, findings []Finding, whole b
 	}
 	line := strings.Join(parts, "; ")
 	silence := !slices.ContainsFunc(conditions, func(c condition) bool { return c.answers })
-	if whole && total > 1 && silence && !everybody(noEPMD) && !everybody(wrongCookie) {
+	if whole && total > 1 && silence && !everybody(noEPMD) && !everybody(wrongCookie) && !everybody(wrongTLS) {
 		return "no node answers: " + line
 	}
 	return line

@@ -120,6 +120,9 @@ func (c *Cluster) ready(ctx context.Context, n Node) (bool, string, error) {
 	defer cancel()
 	running, err := c.applications(ctx, n)
 	if err != nil {
+		if actions.CodeOf(err) == actions.CodeTLS {
+			return false, "", c.failure(err, "Compare tls in the config with how the node is started.", "%s %s", n.Short, c.silence(n, err))
+		}
 		if actions.CodeOf(err) == actions.CodeWrongCookie {
 			return false, "", c.failure(err, "Compare cookie_file in the config with the cookie in the Makefile.", "%s %s.", n.Short, c.silence(n, err))
 		}

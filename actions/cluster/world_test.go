@@ -38,6 +38,7 @@ type fakeNode struct {
 	ready      time.Time // its application runs from here on
 	noApp      bool
 	cookie     bool // it accepts ours
+	tls        bool // it wants TLS, of which our config says nothing
 	deaf       bool // the process runs, but answers nothing and obeys no SIGTERM
 	stubborn   bool // it answers, but init:stop does not end it
 	immortal   bool // not even SIGKILL ends it (state D)
@@ -158,6 +159,8 @@ func (w *world) answer(ctx context.Context, name string) (*fakeNode, error) {
 		err = actions.Errorf(actions.CodeRefused, "%s refuses", f.Name)
 	case f.deaf || f.state == "stopped":
 		hangs = true
+	case f.tls:
+		err = actions.Errorf(actions.CodeTLS, "%s turned irisops's certificate down", f.Name)
 	case !f.cookie:
 		err = actions.Errorf(actions.CodeWrongCookie, "%s turned the cookie down", f.Name)
 	}

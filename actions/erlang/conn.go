@@ -3,6 +3,7 @@ package erlang
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -192,7 +193,7 @@ func (c *conn) write(ctx context.Context, message []byte) error {
 		<-interrupted // or it would interrupt the next writer
 	}
 	timeUp := errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil
-	if err != nil && !(timeUp && n == 0) {
+	if c.spoilt(n, err) || err != nil && !timeUp {
 		c.close()
 	}
 	switch {
@@ -207,6 +208,10 @@ func (c *conn) write(ctx context.Context, message []byte) error {
 // close ends the connection. serve then returns.
 func (c *conn) close() {
 	c.closing.Store(true)
+	if secure, ok := c.nc.(*tls.Conn); ok {
+		_ = secure.NetConn().Close() // to say good-bye first could take seconds
+		return
+	}
 	if closer, ok := c.nc.(io.Closer); ok {
 		_ = closer.Close()
 	}
@@ -263,7 +268,7 @@ func (c *conn) tick() {
 	}
 	defer func() { <-c.writing }()
 	_ = c.nc.SetWriteDeadline(time.Now().Add(time.Second))
-	if n, err := c.nc.Write(make([]byte, 4)); err != nil && n > 0 {
+	if n, err := c.nc.Write(make([]byte, 4)); c.spoilt(n, err) {
 		c.close()
 	}
 }

@@ -115,6 +115,8 @@ func handshakeFailed(ctx context.Context, name string, g *guard, err error) erro
 		return cancelled(ctx)
 	case ctx.Err() != nil || isTimeout(err):
 		return hung(name, "took the connection but did not answer in time", err)
+	case tlsFailed(name, err) != nil:
+		return tlsFailed(name, err)
 	case g.status == "nok":
 		return errBusy
 	case errors.As(err, &other):
@@ -142,7 +144,7 @@ func handshakeFailed(ctx context.Context, name string, g *guard, err error) erro
 	return &actions.Error{
 		Code: actions.CodeRefused,
 		Text: fmt.Sprintf("What listens at the port of %s does not speak as Erlang nodes of OTP 25 or later do: %v.", name, err),
-		Hint: "Is another program there? epmd may hold an entry of a node that has died.",
+		Hint: "Is another program there? Does it speak TLS, and the config says nothing of it? epmd may also hold an entry of a node that has died.",
 		Err:  err,
 	}
 }

@@ -52,7 +52,7 @@ func newHandshake(ctx context.Context, self string, creation uint32, want string
 }
 
 func (h *handshake) Start(remote net.Addr, nc lib.NetReadWriter, tls bool, cookie string) (node.HandshakeDetails, error) {
-	g := &guard{nc: nc}
+	g := &guard{nc: nc, tls: tls}
 	deadline, _ := h.ctx.Deadline()
 	_ = g.SetReadDeadline(deadline)
 	_ = g.SetWriteDeadline(deadline)
@@ -61,7 +61,7 @@ func (h *handshake) Start(remote net.Addr, nc lib.NetReadWriter, tls bool, cooki
 		_ = nc.SetReadDeadline(past)
 		_ = nc.SetWriteDeadline(past)
 	})
-	details, err := h.start(remote, g, tls, cookie)
+	details, err := h.start(remote, g, cookie)
 	if err == nil && details.Name != h.want {
 		err = errOtherNode{details.Name}
 	}
@@ -78,13 +78,13 @@ func (h *handshake) Start(remote net.Addr, nc lib.NetReadWriter, tls bool, cooki
 }
 
 // start keeps a malformed message, on which ergo panics, from ending the program.
-func (h *handshake) start(remote net.Addr, g *guard, tls bool, cookie string) (d node.HandshakeDetails, err error) {
+func (h *handshake) start(remote net.Addr, g *guard, cookie string) (d node.HandshakeDetails, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = errors.New("a malformed message")
 		}
 	}()
-	return h.HandshakeInterface.Start(remote, g, tls, cookie)
+	return h.HandshakeInterface.Start(remote, g, false, cookie)
 }
 
 type errOtherNode struct{ name string }
@@ -100,6 +100,7 @@ const maxHandshake = 2048
 // handshake came.
 type guard struct {
 	nc     lib.NetReadWriter
+	tls    bool   // see tls.go
 	status string // the node's answer to our name
 	proved bool   // we have sent our proof of the cookie
 }
@@ -114,15 +115,14 @@ func (g *guard) Write(p []byte) (int, error) {
 	if len(p) > 2 && p[2] == 'r' {
 		g.proved = true
 	}
-	return g.nc.Write(p)
+	return g.writeMessage(p)
 }
 
 func (g *guard) Read(p []byte) (int, error) {
-	var head [2]byte
-	if _, err := io.ReadFull(g.nc, head[:]); err != nil {
+	n, err := g.readLength()
+	if err != nil {
 		return 0, err
 	}
-	n := int(binary.BigEndian.Uint16(head[:]))
 	if n == 0 || n > min(maxHandshake, len(p)-2) {
 		return 0, fmt.Errorf("a handshake message of %d bytes", n)
 	}
@@ -149,7 +149,7 @@ func (g *guard) proceed() error {
 	case "alive":
 		// The node holds an older connection under our name, of which it has not
 		// yet seen the end. Yes, this one takes its place.
-		_, err := g.nc.Write([]byte("\x00\x05strue"))
+		_, err := g.writeMessage([]byte("\x00\x05strue"))
 		return err
 	}
 	return fmt.Errorf("status %.40q", g.status)

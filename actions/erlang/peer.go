@@ -207,6 +207,7 @@ func (l *Link) knock(ctx context.Context, name, host string, port int) (*conn, e
 	proto := &protocol{start: func(nc lib.NetReadWriter) *conn { return l.newConn(nc, name) }}
 	l.routes.set(node.Route{Node: name, Host: host, Port: uint16(port), Options: node.RouteOptions{
 		Cookie: string(l.opts.Cookie), Handshake: hs, Proto: proto,
+		IsErgo: true, TLS: l.tlsFor(host), // of others ergo would ask its own settings for TLS
 	}})
 	err = l.node.Connect(name)
 	c := proto.connected()
@@ -221,19 +222,23 @@ func (l *Link) knock(ctx context.Context, name, host string, port int) (*conn, e
 	case ctx.Err() != nil:
 		return nil, late(ctx, name, knocking)
 	}
-	return nil, l.whyNoConnection(ctx, name, net.JoinHostPort(host, strconv.Itoa(port)), err)
+	return nil, l.whyNoConnection(ctx, name, host, port, err)
 }
 
 // whyNoConnection dials once more, because of a failed dial ergo says nothing but
 // "no route to node".
-func (l *Link) whyNoConnection(ctx context.Context, name, addr string, err error) error {
+func (l *Link) whyNoConnection(ctx context.Context, name, host string, port int, err error) error {
+	addr := net.JoinHostPort(host, strconv.Itoa(port))
 	var d net.Dialer
 	nc, dialErr := d.DialContext(ctx, "tcp", addr)
-	if dialErr == nil {
-		nc.Close()
-		dialErr = err
+	if dialErr != nil {
+		return notReached(ctx, name, addr, dialErr)
 	}
-	return notReached(ctx, name, addr, dialErr)
+	defer nc.Close()
+	if why := l.tryTLS(ctx, nc, name, host); why != nil {
+		return why
+	}
+	return notReached(ctx, name, addr, err)
 }
 
 func (l *Link) newConn(nc lib.NetReadWriter, name string) *conn {

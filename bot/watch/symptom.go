@@ -62,7 +62,7 @@ func (w *look) nodes() {
 			w.edges++
 		}
 		served := edge && !s.Untried && s.Login > 0
-		locked := s.Code == actions.CodeWrongCookie || s.Code == actions.CodeNoEPMD
+		locked := s.Code == actions.CodeWrongCookie || s.Code == actions.CodeTLS || s.Code == actions.CodeNoEPMD
 		switch {
 		case edge && !s.Untried && !served:
 			w.refused++

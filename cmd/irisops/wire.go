@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -193,7 +194,13 @@ func (a *app) clusters(cfg config.Config, mind recollection, log *slog.Logger) (
 	}
 	a.onStop("the connections to other hosts", func(context.Context) error { return hosts.Close() })
 	for _, c := range cfg.Clusters {
-		link, err := erlang.New(erlang.Options{Cookie: erlang.Cookie(c.Cookie.Reveal()), EPMDPort: c.EPMDPort, Log: log})
+		var secure *tls.Config
+		if t := c.TLS; t != nil {
+			if secure, err = erlang.LoadTLS(t.CAFile, t.CertFile, t.KeyFile); err != nil {
+				return nil, fmt.Errorf("tls of cluster %s: %w", c.Name, err)
+			}
+		}
+		link, err := erlang.New(erlang.Options{Cookie: erlang.Cookie(c.Cookie.Reveal()), TLS: secure, EPMDPort: c.EPMDPort, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("the link to cluster %s: %w", c.Name, err)
 		}

@@ -90,6 +90,7 @@ func (k *checker) checkClusters() {
 		}
 		k.checkPort(at+".epmd_port", c.EPMDPort)
 		k.checkCookie(at+".cookie_file", c)
+		k.checkTLS(at+".tls", c)
 		k.checkNodes(at, c, once)
 		k.checkSmoke(at+".smoke", c)
 	}

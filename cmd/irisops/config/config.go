@@ -87,10 +87,19 @@ type Cluster struct {
 	Name       string `yaml:"name"`
 	CookieFile string `yaml:"cookie_file"`
 	EPMDPort   int    `yaml:"epmd_port"`
+	TLS        *TLS   `yaml:"tls"` // nil: the nodes speak plain TCP
 	Nodes      []Node `yaml:"nodes"`
 	Smoke      *Smoke `yaml:"smoke"` // nil: none
 
 	Cookie Secret `yaml:"-"` // what the cookie file holds
+}
+
+// TLS says how nodes that were started with -proto_dist inet_tls are recognised,
+// and by what they recognise irisops: files in PEM.
+type TLS struct {
+	CAFile   string `yaml:"ca_file"`
+	CertFile string `yaml:"cert_file"` // "": irisops shows none
+	KeyFile  string `yaml:"key_file"`
 }
 
 // Node is one expected node.

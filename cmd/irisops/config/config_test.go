@@ -64,6 +64,10 @@ func newFiles(t testing.TB) files {
 	f.write(t, "known_hosts", "h2.example.org ssh-ed25519 AAAA\n", 0o644)
 	f.write(t, "id_ed25519", "key\n", 0o600)
 	f.write(t, "board-token", boardToken+"\n", 0o600)
+	cert, key := certificate()
+	f.write(t, "iris-ca.pem", cert, 0o644)
+	f.write(t, "irisops.pem", cert, 0o644)
+	f.write(t, "irisops-key.pem", key, 0o600)
 	for name, text := range pagingSecrets {
 		f.write(t, name, text+"\n", 0o600)
 	}
@@ -169,7 +173,7 @@ func TestExample(t *testing.T) {
 		Business:    Business{defaultBusiness.Days, HourOfDay(17 * time.Hour), "fr", []DayOff{{0, time.December, 24}}},
 		Backup:      Backup{Dir: "/var/backups/iris", Keep: 7, MinFree: 2 << 30},
 		Hosts:       map[string]Host{"h2": {"ops@h2.example.org", f.dir + "/known_hosts", f.dir + "/id_ed25519"}},
-		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, []Node{
+		Clusters: []Cluster{{"main", f.dir + "/cookie", defaultEPMDPort, &TLS{f.dir + "/iris-ca.pem", f.dir + "/irisops.pem", f.dir + "/irisops-key.pem"}, []Node{
 			{"core", "iris_core@h1", "core", "local", f.dir + "/iris", "start_core", map[string]string{"CONFIG": "config/prod"}, "core.log", 0, false},
 			{"edge1", "iris_edge1@h1", "edge", "local", f.dir + "/iris", "start_edge1", nil, "edge1.log", 8085, true},
 			{"edge2", "iris_edge2@h2", "edge", "h2", f.dir + "/iris", "start_edge2", nil, "edge2.log", 8086, true},

@@ -27,6 +27,7 @@ var place = map[reflect.Type]string{
 	reflect.TypeFor[Policy]():  "in a policy",
 	reflect.TypeFor[Step]():    "in a step of a policy",
 	reflect.TypeFor[Cluster](): "in a cluster",
+	reflect.TypeFor[TLS]():     "under tls",
 	reflect.TypeFor[Node]():    "in a node",
 	reflect.TypeFor[Host]():    "in a host",
 	reflect.TypeFor[Smoke]():   "under smoke",

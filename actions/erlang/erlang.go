@@ -50,7 +50,7 @@ func (Cookie) MarshalText() ([]byte, error) { return []byte("[cookie]"), nil }
 type Options struct {
 	Cookie Cookie // required
 
-	TLS       *tls.Config   // of nodes started with -proto_dist inet_tls; default nil: plain TCP
+	TLS       *tls.Config   `json:"-"` // of nodes started with -proto_dist inet_tls; default nil: plain TCP
 	EPMDPort  int           // on every host of the cluster; default 4369
 	IdleAfter time.Duration // how long a connection is kept; see below; default 5 s
 	MaxReply  int           // bound of one reply in Erlang's external format, in bytes; default 8 MiB

@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench erlang tls cc sshd browser promtool alertmanager systemd fuzz second-opinion soak clean
+.PHONY: all build run test lint bench erlang tls cc sshd browser promtool alertmanager systemd vulncheck fuzz second-opinion soak clean
 
 all: build
 
@@ -28,6 +28,11 @@ lint:
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	$(GO) tool staticcheck ./...
+	$(GO) mod verify
+
+# Asks Go's database of known vulnerabilities, so it needs the internet.
+vulncheck:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 # What comes from outside, with any bytes: parser, forms, what Slack delivers,
 # what it is sent. Found inputs that break something land in testdata/fuzz.

@@ -167,7 +167,7 @@ func (b *Bot) nextPage(inc incident.Incident, now time.Time) string {
 	case ok && !next.Due.After(now):
 		return fmt.Sprintf("%s, due at %s: now", b.holder(next.Role, now), b.clock(next.Due, now))
 	case ok:
-		return fmt.Sprintf("%s at %s (in %s), unless %s", b.holder(next.Role, now), b.clock(next.Due, now), spoken(next.Due.Sub(now)), next.Unless)
+		return fmt.Sprintf("%s at %s (in %s), unless %s", b.holder(next.Role, next.Due), b.clock(next.Due, now), spoken(next.Due.Sub(now)), next.Unless)
 	}
 	current := inc.Current()
 	answered := slices.IndexFunc(current, func(s incident.Step) bool { return !s.Dropped.IsZero() })

@@ -160,7 +160,7 @@ func (d *drillDesk) Alarm(ctx context.Context, r drill.Record, what string) {
 	}
 	_, err = d.amend(ctx, inc.Number, now, []incident.Event{incident.Noted{By: incident.Bot, Kind: incident.KindEscalated, Text: "paging on-call: " + what}},
 		func(ch *change.Change) error {
-			ch.Pages = append(ch.Pages, d.OnCall.Pages(inc.ID(), calls, now)...)
+			ch.Pages = append(ch.Pages, d.roster().Pages(inc.ID(), calls, now)...)
 			return nil
 		})
 	if err != nil {

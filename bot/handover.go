@@ -35,7 +35,7 @@ func handoff(c *call) error {
 		if ch.Incident.Drill {
 			text = "DRILL " + text
 		}
-		ch.Pages = append(ch.Pages, c.OnCall.Direct(pager.Page{Incident: ch.Incident.ID(), Step: fmt.Sprint(handoffStep, ch.Incident.Entries), Role: "handoff",
+		ch.Pages = append(ch.Pages, c.roster().Direct(pager.Page{Incident: ch.Incident.ID(), Step: fmt.Sprint(handoffStep, ch.Incident.Entries), Role: "handoff",
 			Person: to, Text: text, Queued: c.now, Due: c.now})...)
 		return c.mark(ch)
 	})

@@ -97,7 +97,7 @@ func (c *call) aheadRows(inc incident.Incident) (rows [][]string, pages int) {
 func (c *call) reached(inc incident.Incident, s incident.Step) (who, by string) {
 	var people, channels []string // first
 	var later []string            // where the first do not deliver
-	for _, p := range c.OnCall.Pages(inc.ID(), []incident.Call{{Step: s.Name, Role: s.Role, Due: s.Due}}, s.Due) {
+	for _, p := range c.roster().Pages(inc.ID(), []incident.Call{{Step: s.Name, Role: s.Role, Due: s.Due}}, s.Due) {
 		people = append(people, firstOf(p.Person, "everybody"))
 		channels = append(channels, p.Channel)
 		later = append(later, p.Next...)

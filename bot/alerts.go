@@ -30,6 +30,9 @@ const (
 	// alertsEvery is how often it is looked whether an incident without alerts is
 	// recovered.
 	alertsEvery = time.Minute
+	// alertsLag is how long after the recovery its alerts may still fire before
+	// that is worth a word.
+	alertsLag = 5 * time.Minute
 )
 
 // alertsDesk lets one notification at a time become incidents.
@@ -82,6 +85,9 @@ func (b *Bot) TakeAlerts(ctx context.Context, alerts []intake.Incoming) (inciden
 			touched(old.Incident)
 		case !a.Firing:
 		case wasFiring && b.stillOpen(&old):
+			if err := b.firesOn(ctx, old, a); err != nil {
+				return incidents, err
+			}
 			touched(old.Incident)
 		default:
 			one := intake.Alert{Key: a.Key, Cluster: cluster.Name, Title: a.Title, Priority: a.Priority, Started: a.Started, Seen: nowUTC()}
@@ -213,7 +219,7 @@ func (b *Bot) stormOf(cluster string, a intake.Alert) (string, error) {
 			continue
 		}
 		alerts += of[inc.ID()]
-		if string(inc.Priority) <= a.Priority {
+		if inc.Armed() && string(inc.Priority) <= a.Priority { // else it would call nobody
 			newest = inc.ID()
 		}
 	}
@@ -223,16 +229,57 @@ func (b *Bot) stormOf(cluster string, a intake.Alert) (string, error) {
 	return "", nil
 }
 
-// attach lets an alert belong to an incident that is open already.
+// attach lets an alert belong to an incident that is not resolved. One that had
+// recovered is open again with it: somebody has to be called.
 func (b *Bot) attach(ctx context.Context, id string, a intake.Alert) error {
 	number, err := numberOf(id)
 	if err != nil {
 		return err
 	}
 	a.Incident = id
-	_, err = b.amend(ctx, number, nowUTC(), []incident.Event{incident.Noted{By: incident.Bot, Kind: incident.KindNote, Text: "alert: " + a.Priority + " " + a.Title}},
-		func(ch *change.Change) error { ch.Alerts = append(ch.Alerts, a); return nil })
-	return err
+	now, reopened := nowUTC(), false
+	inc, err := b.amendBy(ctx, number, now, func(inc incident.Incident) []incident.Event {
+		events := []incident.Event{incident.Noted{By: incident.Bot, Kind: incident.KindNote, Text: "alert: " + a.Priority + " " + a.Title}}
+		if reopened = inc.State == incident.Recovered; reopened {
+			events = append(events, b.again(inc, incident.Priority(a.Priority), incident.Bot, "an alert fires again: "+a.Title, now)...)
+		}
+		return events
+	}, func(ch *change.Change) error { ch.Alerts = append(ch.Alerts, a); return nil })
+	if err != nil || !reopened {
+		return err
+	}
+	b.publishParent(ctx, inc)
+	b.publish(ctx, Post{Key: fmt.Sprintf("again/%s/%d", inc.ID(), inc.Entries), Incident: inc.ID(), Message: message.Message{Level: message.Critical,
+		Title: fmt.Sprintf("%s reopened: its alert fires again.", inc.ID()), Blocks: []message.Block{{Text: sentence(a.Priority + " " + a.Title)}},
+		Buttons: []message.Button{{Label: "Acknowledge", Words: "ack --incident " + inc.ID(), Style: message.Primary}, {Label: "Diagnose", Words: "diagnose --incident " + inc.ID()}}}})
+	b.kick()
+	return nil
+}
+
+// firesOn deals with an alert that is told again and belongs to an incident that
+// is not resolved. If that had recovered, the alert may only lag behind; one that
+// began after the recovery is trouble that came back, though nobody ever told
+// that it was over.
+func (b *Bot) firesOn(ctx context.Context, known intake.Alert, a intake.Incoming) error {
+	number, err := numberOf(known.Incident)
+	if err != nil {
+		return err
+	}
+	inc, err := b.Store.Incident(number)
+	if err != nil || inc.State != incident.Recovered {
+		return err
+	}
+	if a.Started.After(inc.RecoveredAt) {
+		known.Started, known.Seen = a.Started, nowUTC()
+		return b.attach(ctx, known.Incident, known)
+	}
+	if nowUTC().Sub(inc.RecoveredAt) >= alertsLag {
+		b.publish(ctx, Post{Key: fmt.Sprintf("still-firing/%s/%d", inc.ID(), inc.Reopenings), Incident: inc.ID(), Message: message.Message{Level: message.Warn,
+			Title:   fmt.Sprintf("%s is called recovered, and its alert still fires: %s", inc.ID(), known.Title),
+			Blocks:  []message.Block{{Text: "No clock runs for it, and nobody is called. If clients are not served: `reopen --incident " + inc.ID() + "`."}},
+			Buttons: []message.Button{{Label: "Verify", Words: "verify --incident " + inc.ID()}, {Label: "Reopen", Words: "reopen --incident " + inc.ID(), Style: message.Danger}}}})
+	}
+	return nil
 }
 
 // alertOver records that an alert fires no more.
@@ -296,6 +343,13 @@ func (b *Bot) recoverOnce(ctx context.Context) error {
 // recoverOne recovers an incident whose alerts are all over, if clients are seen
 // to be served. If not, that is said once, and looked at again.
 func (b *Bot) recoverOne(ctx context.Context, inc incident.Incident) {
+	if by, is := b.leftToPeople(inc); is {
+		b.publish(ctx, Post{Key: fmt.Sprintf("alerts-over/%s/%d", inc.ID(), inc.Reopenings), Incident: inc.ID(), Message: message.Message{Level: message.Advice,
+			Title:   fmt.Sprintf("No alert of %s fires, and it stays open: %s has reopened it.", inc.ID(), by),
+			Blocks:  []message.Block{{Text: "The clocks run on until a person says `recovered`, which verifies that clients are served."}},
+			Buttons: []message.Button{{Label: "Recovered", Words: "recovered --incident " + inc.ID(), Style: message.Primary}}}})
+		return
+	}
 	cluster, err := b.clusterNamed(inc.Cluster)
 	if err != nil {
 		return // the config has lost it: a person decides
@@ -312,7 +366,7 @@ func (b *Bot) recoverOne(ctx context.Context, inc incident.Incident) {
 		result = actions.Result{Level: actions.Unknown, Headline: "the check could not be made: " + err.Error()}
 	}
 	if result.Level != actions.OK {
-		b.publish(ctx, Post{Key: "alerts-over/" + inc.ID(), Incident: inc.ID(), Message: message.Message{Level: message.Warn,
+		b.publish(ctx, Post{Key: fmt.Sprintf("alerts-over/%s/%d", inc.ID(), inc.Reopenings), Incident: inc.ID(), Message: message.Message{Level: message.Warn,
 			Title:   fmt.Sprintf("All alerts of %s are over, but it is not recovered: %s", inc.ID(), result.Headline),
 			Blocks:  []message.Block{{Text: "The clocks run on. It is checked again every minute, and called recovered when that passes."}},
 			Buttons: []message.Button{{Label: "Diagnose", Words: "diagnose --incident " + inc.ID(), Style: message.Primary}}}})
@@ -326,7 +380,7 @@ func (b *Bot) recoverOne(ctx context.Context, inc incident.Incident) {
 		}
 		return
 	}
-	b.publish(ctx, Post{Key: "alerts-over/" + inc.ID(), Incident: inc.ID(), Message: message.Message{Level: message.OK,
+	b.publish(ctx, Post{Key: fmt.Sprintf("alerts-over/%s/%d", inc.ID(), inc.Reopenings), Incident: inc.ID(), Message: message.Message{Level: message.OK,
 		Title:   fmt.Sprintf("%s recovered after %s: all its alerts are over, verified: %s", inc.ID(), spoken(after.RecoveredAt.Sub(after.DeclaredAt)), result.Headline),
 		Blocks:  []message.Block{{Text: "The escalation clocks are stopped. When the work is done: `resolve`."}},
 		Buttons: []message.Button{{Label: "Resolve", Words: "resolve --incident " + inc.ID(), Style: message.Primary}}}})

@@ -27,8 +27,7 @@ func declare(c *call) error {
 		return err
 	}
 	if existed {
-		c.replyIn(inc.ID(), c.alreadyOpen(inc))
-		return nil
+		return c.declareAgain(inc, priority)
 	}
 	inc = c.announce(c.ctx, inc, c.d.ID)
 	c.later("first diagnosis", func(ctx context.Context) error {
@@ -82,7 +81,7 @@ func (c *call) alreadyOpen(inc incident.Incident) message.Message {
 	return message.Message{
 		Level:  message.Info,
 		Title:  fmt.Sprintf("%s is open already for this: declared by %s at %s. Nothing new was opened.", inc.ID(), inc.DeclaredBy, c.clock(inc.DeclaredAt, c.now)),
-		Blocks: []message.Block{{Text: fmt.Sprintf("It is %s with priority %s. If yours is another one, declare it with another title.", inc.State, inc.Priority)}},
+		Blocks: []message.Block{{Text: fmt.Sprintf("It is %s with priority %s. Next page: %s. If yours is another one, declare it with another title.", inc.State, inc.Priority, c.nextPage(inc, c.now))}},
 		Buttons: []message.Button{
 			{Label: "Acknowledge", Words: "ack --incident " + inc.ID(), Style: message.Primary},
 			{Label: "Show Timeline", Words: "timeline --incident " + inc.ID()},

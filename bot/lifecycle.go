@@ -131,6 +131,7 @@ func merge(c *call) error {
 		if err != nil {
 			return err
 		}
+		c.drain.Kick()
 		c.told(inc, message.Message{Level: message.OK, Title: fmt.Sprintf("%s merged into %s by %s.", inc.ID(), host.ID(), c.who.ID),
 			Blocks:  []message.Block{{Text: fmt.Sprintf("%s is resolved as a duplicate; its timeline stays. %s goes on: %s %s. Next page: %s.", inc.ID(), host.ID(), host.Priority, host.Title, c.nextPage(host, c.now))}},
 			Buttons: []message.Button{{Label: "Show Timeline of " + host.ID(), Words: "timeline --incident " + host.ID()}}})
@@ -167,7 +168,11 @@ func (c *call) merged(number, into uint64) (inc, host incident.Incident, err err
 	if err != nil {
 		return inc, host, whyNot(host, err)
 	}
-	err = c.Store.Commit(c.ctx, change.Change{Incident: &gone, Entries: goneEff.Entries, Delivery: c.d.ID}, change.Change{Incident: &more, Entries: moreEff.Entries})
+	updates, err := c.updates(inc, gone, c.now)
+	if err != nil {
+		return inc, host, err
+	}
+	err = c.Store.Commit(c.ctx, change.Change{Incident: &gone, Entries: goneEff.Entries, Pages: updates, Delivery: c.d.ID}, change.Change{Incident: &more, Entries: moreEff.Entries})
 	return gone, more, err
 }
 

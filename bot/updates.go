@@ -26,6 +26,8 @@ func (b *Bot) follows(channel string) bool {
 // standing is what the incident's far ends should know of it.
 func standing(inc incident.Incident) (u pager.Update, text string) {
 	switch {
+	case inc.MergedInto != 0:
+		return pager.Resolved, fmt.Sprintf("%s merged into %s by %s: it is the same trouble, and goes on as that", inc.ID(), incident.ID(inc.MergedInto), inc.ResolvedBy)
 	case inc.Over():
 		return pager.Resolved, fmt.Sprintf("%s resolved by %s", inc.ID(), inc.ResolvedBy)
 	case inc.State == incident.Recovered:

@@ -10,7 +10,6 @@ import (
 	"irisops/actions"
 	"irisops/actions/drill"
 	"irisops/bot/command"
-	"irisops/bot/escalation"
 	"irisops/bot/incident"
 	"irisops/bot/message"
 	"irisops/bot/watch"
@@ -86,18 +85,14 @@ func (d desk) Declare(ctx context.Context, cluster string, s watch.Symptom) (wat
 // clocks of its priority.
 func (d desk) again(ctx context.Context, inc incident.Incident, s watch.Symptom) (watch.Outcome, error) {
 	now := nowUTC()
-	var events []incident.Event
 	text := inc.ID() + " is open for it"
 	if s.Priority < inc.Priority {
-		events = append(events, incident.PriorityChanged{By: incident.Bot, To: s.Priority, Clocks: escalation.Clocks(s.Priority, d.Policies[s.Priority], now)})
 		text = fmt.Sprintf("%s is %s by now", inc.ID(), s.Priority)
 	}
 	if inc.State == incident.Recovered {
-		to := min(inc.Priority, s.Priority)
-		events = []incident.Event{incident.DeclaredReopened{By: incident.Bot, Reason: "it came back: " + s.Seen, Clocks: escalation.Clocks(to, d.Policies[to], now)}}
 		text = inc.ID() + " reopened: it came back"
 	}
-	if len(events) > 0 {
+	if events := d.Bot.again(inc, s.Priority, incident.Bot, "it came back: "+s.Seen, now); len(events) > 0 {
 		inc, err := d.amend(ctx, inc.Number, now, events, nil)
 		if err != nil && !errors.Is(err, incident.ErrNothingToDo) {
 			return watch.Outcome{}, err
@@ -125,6 +120,9 @@ func (d desk) Over(ctx context.Context, cluster string, number uint64, s watch.S
 	}
 	switch inc.State {
 	case incident.Open, incident.Reopened:
+		if by, is := d.leftToPeople(inc); is {
+			return true, d.SeemsRecovered(ctx, number, seen+", though "+by+" has reopened it")
+		}
 	case incident.Acknowledged, incident.Mitigated:
 		return true, d.SeemsRecovered(ctx, number, seen)
 	default:

@@ -21,7 +21,7 @@ run: build erlang
 
 test: erlang tls cc sshd browser promtool alertmanager systemd
 	IRISOPS_COMPLETE=1 $(GO) test -race -timeout 14m ./...
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 
 lint:
@@ -34,10 +34,13 @@ lint:
 vulncheck:
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
-# What comes from outside, with any bytes: parser, forms, what Slack delivers,
-# what it is sent. Found inputs that break something land in testdata/fuzz.
+# What comes from outside, with any bytes: what people type, what Slack delivers
+# and is sent, alerts, the config, what nodes, epmd and edges answer. Found inputs
+# that break something land in testdata/fuzz.
 FUZZTIME ?= 5m
-FUZZ     := bot/command:FuzzParse bot/command:FuzzFill bot/slack:FuzzInbound bot/slack:FuzzRender
+FUZZ     := bot/command:FuzzParse bot/command:FuzzFill bot/slack:FuzzInbound bot/slack:FuzzRender \
+            bot/intake:FuzzParse cmd/irisops/config:FuzzRead \
+            actions/erlang:FuzzHandle actions/erlang/term:FuzzDecode actions/erlang/epmd:FuzzReplies actions/edge:FuzzDecode
 
 fuzz:
 	@mkdir -p build

@@ -14,6 +14,8 @@ import (
 	"irisops/actions"
 )
 
+// A server that is stopped costs each question its deadline and no more, and
+// once it is found silent, the next question makes a new connection.
 func TestHungServerCostsTheDeadline(t *testing.T) {
 	t.Parallel()
 	s := newSSHD(t)
@@ -51,6 +53,7 @@ func TestHungServerCostsTheDeadline(t *testing.T) {
 	}
 }
 
+// A command that is slow is given up, and the connection is kept.
 func TestSlowCommandKeepsTheConnection(t *testing.T) {
 	t.Parallel()
 	s := newSSHD(t)

@@ -209,6 +209,16 @@ func TestBoard(t *testing.T) {
 		b.picture("board" + strings.ReplaceAll(path, "/", "-"))
 	}
 
+	// What somebody has selected stays until they let go of it, and comes then.
+	b.do(chromedp.Navigate(a.web.URL() + "/drills"))
+	b.awaits("Live.")
+	get(b, chromedp.Evaluate[int](`getSelection().selectAllChildren(document.querySelector("#schedule h3")); 0`))
+	say("owner", "schedule pause health")
+	get(b, chromedp.Evaluate[int](`new Promise((done) => new EventSource("/live?page=/drills").addEventListener("section",
+		(event) => { if (JSON.parse(event.data).html.includes("paused by owner")) done(0); }))`, chromedp.EvalAwaitPromise))
+	get(b, chromedp.Evaluate[int](`getSelection().removeAllRanges(); 0`))
+	b.awaits("paused by owner")
+
 	// Without JavaScript the page is whole, and loads itself again.
 	order(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.do(chromedp.Navigate(a.web.URL() + "/"))

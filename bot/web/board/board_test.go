@@ -1,9 +1,7 @@
 package board
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -206,50 +204,6 @@ func TestTokenOpensTheBoard(t *testing.T) {
 		if code, _ := get(t, server.URL+"/", with); code != http.StatusOK {
 			t.Errorf("%s answers %d", name, code)
 		}
-	}
-}
-
-func TestWhatChangesIsSentToOpenPages(t *testing.T) {
-	n := aNight()
-	server := serve(t, Options{Conversation: n, Incidents: n})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/live?page=/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	lines := bufio.NewScanner(res.Body)
-	next := func() (id, html string) {
-		for lines.Scan() {
-			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				var news struct{ ID, HTML string }
-				if err := json.Unmarshal([]byte(data), &news); err != nil {
-					t.Fatal(err)
-				}
-				return news.ID, news.HTML
-			}
-		}
-		t.Fatalf("the stream ended: %v", lines.Err())
-		return "", ""
-	}
-	// First every section that has something in it, each once.
-	told := map[string]int{}
-	for len(told) < 3 {
-		id, html := next()
-		told[id]++
-		if id == "open" && !strings.Contains(html, "P0 open") {
-			t.Errorf("the open incidents are %s", html)
-		}
-	}
-	// Then only what changes.
-	n.acknowledge()
-	if id, html := next(); id != "open" || !strings.Contains(html, "P0 acknowledged") {
-		t.Errorf("the news is %s: %s", id, html)
 	}
 }
 

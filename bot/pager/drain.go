@@ -44,7 +44,8 @@ const (
 //
 // A page that could not be sent is tried again where that can help, after 1, 2,
 // 4 ... seconds; after 6 attempts, or at once where the far end will never take
-// it, it has Failed and Undeliverable is called.
+// it, or asks to wait for long where the person has another channel, it has Failed
+// and Undeliverable is called.
 //
 // Set the fields before Run, and do not copy it.
 type Drain struct {
@@ -172,11 +173,16 @@ func judged(p Page, verdict Verdict, wait time.Duration, err error, now time.Tim
 	}
 	p.LastError = inShort(err)
 	p.PossibleDuplicate = p.PossibleDuplicate || verdict == Uncertain
-	if verdict == Refused || p.Attempts >= attempts {
+	most := maxWait
+	if p.Update != NoUpdate {
+		most = maxWaitUpdate
+	}
+	next := len(p.Next) > 0 && wait > maxWaitNext
+	if verdict == Refused || next || p.Attempts >= attempts {
 		p.State = Failed
 		return p, 0
 	}
-	wait = max(backoff(p.Attempts), min(wait, maxWait))
+	wait = max(backoff(p.Attempts), min(wait, most))
 	p.State, p.NotBefore = Queued, now.Add(wait)
 	return p, wait
 }

@@ -273,6 +273,36 @@ func TestTheFarEndSaysHowLongToWait(t *testing.T) {
 	}
 }
 
+// A far end that is too busy for long does not hold a page back from the person's
+// next channel.
+func TestTheNextChannelDoesNotWaitForABusyOne(t *testing.T) {
+	for _, tt := range []struct {
+		asks     time.Duration
+		attempts int
+		state    State
+	}{{20 * time.Second, 2, Delivered}, {time.Minute, 1, Failed}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := begin(t, func(s *stage) {
+				s.answer = func(_ context.Context, _ Page, n int) error {
+					if n == 1 {
+						return RetryAfter(errBusy, tt.asks)
+					}
+					return nil
+				}
+			})
+			defer s.stop()
+			p := Page{Incident: "INC-7", Step: "P0/0m", Role: "primary", Person: "operator", Channel: "conversation", Next: []string{"mail"},
+				Text: "INC-7 P0: no clients can connect", Queued: time.Now(), Due: time.Now(), State: Queued}
+			s.add(p)
+			s.drain.Kick()
+			pass(time.Hour)
+			if got := s.page(p); len(s.sent()) != tt.attempts || got.State != tt.state {
+				t.Errorf("asked to wait %s: %v, %s", tt.asks, s.sent(), got.State)
+			}
+		})
+	}
+}
+
 func TestWhatIsKeptOfAnErrorIsBounded(t *testing.T) {
 	got := inShort(errors.New("\xff" + strings.Repeat("é", 1000)))
 	if len(got) > 310 || !strings.HasPrefix(got, "\uFFFDé") || !strings.HasSuffix(got, "é ...") {

@@ -81,8 +81,15 @@ func (d *Drain) sender(channel string) Sender {
 	return nil
 }
 
-// maxWait bounds how long a far end can have us wait.
-const maxWait = 5 * time.Minute
+const (
+	// maxWait bounds how long a far end can have us wait: somebody is to be called.
+	maxWait = time.Minute
+	// maxWaitNext is the same where the person has another channel: it is tried at
+	// once instead of waiting longer.
+	maxWaitNext = 30 * time.Second
+	// maxWaitUpdate is the same for word about earlier pages, which calls nobody.
+	maxWaitUpdate = 5 * time.Minute
+)
 
 // backoff is how long to wait after so many attempts: 1 s, 2, 4 ... up to a
 // minute, each a fifth more or less, so that many do not come back together.

@@ -5,6 +5,7 @@
 package post
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -82,7 +84,8 @@ func wait(header string) time.Duration {
 }
 
 // Verdict judges an answer by its status: 2xx has it, 408, 425, 429 and 5xx may be
-// tried again, anything else will never take it.
+// tried again, anything else will never take it. What it says is told without the
+// secrets, whole or in part.
 func (a Answer) Verdict(secrets ...string) error {
 	if a.Status/100 == 2 {
 		return nil
@@ -98,12 +101,40 @@ func (a Answer) Verdict(secrets ...string) error {
 	return pager.Final(err)
 }
 
+// leastPart is the shortest part of a secret that is one by itself.
+const leastPart = 8
+
+// hidden are the secrets and what of them a far end may repeat, the longest
+// first: of an address its path and its query, of a header what follows its kind.
+func hidden(secrets []string) []string {
+	var all []string
+	for _, s := range secrets {
+		if s == "" {
+			continue
+		}
+		all = append(all, s)
+		parts := strings.Fields(s)
+		if u, err := url.Parse(s); err == nil && u.Host != "" {
+			parts = append(strings.Split(u.Path, "/"), strings.Split(u.EscapedPath(), "/")...)
+			for _, values := range u.Query() {
+				parts = append(parts, values...)
+			}
+			parts = append(parts, u.RequestURI(), u.Path, u.EscapedPath(), u.RawQuery)
+		}
+		for _, p := range parts {
+			if len(p) >= leastPart {
+				all = append(all, p)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	return all
+}
+
 func (a Answer) said(secrets []string) string {
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(a.Body, "")), " ")
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s, "[secret]")
-		}
+	for _, s := range hidden(secrets) {
+		text = strings.ReplaceAll(text, s, "[secret]")
 	}
 	if len(text) > 200 {
 		text = strings.ToValidUTF8(text[:200], "") + " ..."

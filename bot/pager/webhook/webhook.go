@@ -126,7 +126,7 @@ func (s *Sender) Send(ctx context.Context, p pager.Page) error {
 	if err != nil {
 		return err
 	}
-	return answer.Verdict(s.o.Secret, s.o.Authorization, s.o.URL)
+	return answer.Verdict(s.o.Secret, s.o.Authorization, s.o.URL, c.AckURL)
 }
 
 // Sign is the signature of a body at a time: the HMAC-SHA256 of "time.body", in

@@ -85,19 +85,20 @@ func open(answer func(w http.ResponseWriter, r *http.Request) bool) func(testing
 }
 
 func status(code int, header ...string) func(w http.ResponseWriter, r *http.Request) bool {
-	return func(w http.ResponseWriter, _ *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
 		if len(header) > 0 {
 			w.Header().Set(header[0], header[1])
 		}
 		w.WriteHeader(code)
-		io.WriteString(w, "no: "+auth+" "+secret)
+		_, key, _ := strings.Cut(auth, " ")
+		io.WriteString(w, "no: "+auth+" "+key+" "+secret+" "+r.URL.Path)
 		return code/100 == 2
 	}
 }
 
 func TestConformance(t *testing.T) {
 	pagertest.Test(t, pagertest.Backend{
-		Channel: "webhook:phone", Secrets: []string{secret, auth, "a_planted_path"},
+		Channel: "webhook:phone", Secrets: []string{secret, auth, "a_planted_genie_key", "a_planted_path"},
 		Cases: []pagertest.Case{
 			{Name: "200", Want: pager.Arrived, Open: open(nil)},
 			{Name: "202", Want: pager.Arrived, Open: open(status(202))},

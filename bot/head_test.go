@@ -10,7 +10,7 @@ import (
 // The head of a thread leads to the incident's page on the board, where people
 // can reach one.
 func TestHeadLeadsToTheBoard(t *testing.T) {
-	inc, _ := incident.Declare(7, "main", incident.P0, "no clients can connect", "operator", nil, time.Now())
+	inc, _ := incident.New(7, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "no clients can connect", By: "operator"}, time.Now())
 	for board, want := range map[string]string{"https://irisops.example.org": "https://irisops.example.org/incidents/7", "": ""} {
 		b := &Bot{Options: Options{Board: board, Zone: time.UTC}}
 		got := ""

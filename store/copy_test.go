@@ -18,7 +18,7 @@ import (
 func declareIn(t *testing.T, db *DB, title string) {
 	t.Helper()
 	_, _, err := db.Declare(t.Context(), "", func(n uint64) change.Change {
-		inc, eff := incident.Declare(n, "main", incident.P3, title, "operator", nil, t0)
+		inc, eff := incident.New(n, incident.Declaration{Cluster: "main", Priority: incident.P3, Title: title, By: "operator"}, t0)
 		return change.Change{Incident: &inc, Entries: eff.Entries}
 	})
 	must(t, err)

@@ -102,7 +102,7 @@ func changed(inc incident.Incident, eff incident.Effects, now time.Time) change.
 // declaring builds a P0 that is declared now.
 func declaring(title string, now time.Time) func(uint64) change.Change {
 	return func(n uint64) change.Change {
-		inc, eff := incident.Declare(n, "main", incident.P0, title, "operator", policy(now), now)
+		inc, eff := incident.New(n, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: title, By: "operator", Clocks: incident.Clocks{Steps: policy(now)}}, now)
 		return changed(inc, eff, now)
 	}
 }

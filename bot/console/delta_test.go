@@ -45,7 +45,7 @@ func TestDelta(t *testing.T) {
 	var b strings.Builder
 	for _, s := range stages {
 		fmt.Fprintf(&b, "===== %s\n", s.name)
-		for _, line := range Delta(before, s.m, plainStyle) {
+		for _, line := range Delta(before, s.m, Style{Unicode: true}) {
 			b.WriteString(line + "\n")
 		}
 		before = s.m
@@ -58,10 +58,10 @@ func TestDelta(t *testing.T) {
 func TestAnyDelta(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, new := anyMessage().Draw(t, "old"), anyMessage().Draw(t, "new")
-		if lines := Delta(new, new, plainStyle); len(lines) > 0 {
+		if lines := Delta(new, new, Style{Unicode: true}); len(lines) > 0 {
 			t.Fatalf("nothing changed, but it says %q", lines)
 		}
-		lines := Delta(old, new, plainStyle)
+		lines := Delta(old, new, Style{Unicode: true})
 		checkSafe(t, strings.Join(lines, "\n"))
 		if (old.Title != new.Title || old.Level != new.Level) && len(lines) == 0 {
 			t.Fatal("a new outcome is kept back")

@@ -37,16 +37,6 @@ func Render(w io.Writer, m message.Message, s Style) error {
 	return err
 }
 
-// Plain is a message as text for a pipe or a record: no colours, no wrapping,
-// folded parts by their titles.
-func Plain(m message.Message) string {
-	var b strings.Builder
-	Render(&b, m, plainStyle) // a strings.Builder takes everything
-	return b.String()
-}
-
-var plainStyle = Style{Unicode: true}
-
 // renderer gathers lines.
 type renderer struct {
 	Style

@@ -151,7 +151,7 @@ func TestRender(t *testing.T) {
 		{"80 columns", Style{Width: 80, Unicode: true}},
 		{"80 columns, ASCII", Style{Width: 80}},
 		{"40 columns, all", Style{Width: 40, Unicode: true, All: true}},
-		{"a pipe", plainStyle},
+		{"a pipe", Style{Unicode: true}},
 		{"colours", Style{Width: 80, Unicode: true, Color: true}},
 	}
 	for name, messages := range samples() {
@@ -172,17 +172,6 @@ func TestRender(t *testing.T) {
 			}
 			golden(t, name+".txt", b.String())
 		})
-	}
-}
-
-func TestPlain(t *testing.T) {
-	m := samples()["table"][0]
-	var b strings.Builder
-	if err := Render(&b, m, Style{Unicode: true}); err != nil {
-		t.Fatal(err)
-	}
-	if got := Plain(m); got != b.String() || !strings.HasPrefix(got, "! warning: 1 of 3 nodes is down\n") {
-		t.Errorf("Plain = %s", got)
 	}
 }
 

@@ -41,7 +41,7 @@ func TestWithARealDatabase(t *testing.T) {
 		db, end := life(t, path)
 		declared := time.Now()
 		inc, _, err := db.Declare(t.Context(), "", func(n uint64) change.Change {
-			inc, eff := incident.Declare(n, "main", incident.P0, "no clients can connect", "operator", Arm(incident.P0, runbookP0, declared), declared)
+			inc, eff := incident.New(n, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "no clients can connect", By: "operator", Clocks: incident.Clocks{Steps: Arm(incident.P0, runbookP0, declared)}}, declared)
 			return change.Change{Incident: &inc, Entries: eff.Entries, Pages: pagesFor(inc, eff.Pages, declared)}
 		})
 		if err != nil {

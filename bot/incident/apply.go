@@ -19,12 +19,6 @@ type Declaration struct {
 	Clocks   Clocks // of the escalation policy, from the declaration on
 }
 
-// Declare makes a new incident as a person declares it, with the steps of the
-// escalation policy and nothing else; see New.
-func Declare(number uint64, cluster string, p Priority, title, by string, steps []Step, now time.Time) (Incident, Effects) {
-	return New(number, Declaration{Cluster: cluster, Title: title, Priority: p, By: by, Clocks: Clocks{Steps: steps}}, now)
-}
-
 // New makes a new incident. Its clocks come from the escalation policy; steps
 // that are due at once fire with it.
 func New(number uint64, d Declaration, now time.Time) (Incident, Effects) {

@@ -27,7 +27,7 @@ func p0() []incident.Step {
 }
 
 func open() incident.Incident {
-	inc, _ := incident.Declare(7, "main", incident.P0, "no clients can connect", "operator", p0(), declared)
+	inc, _ := incident.New(7, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "no clients can connect", By: "operator", Clocks: incident.Clocks{Steps: p0()}}, declared)
 	return inc
 }
 
@@ -53,7 +53,7 @@ func texts(entries []incident.Entry) []string {
 
 func TestDeclare(t *testing.T) {
 	steps := p0()
-	inc, eff := incident.Declare(7, "main", incident.P0, "no clients can connect", "operator", steps, declared)
+	inc, eff := incident.New(7, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "no clients can connect", By: "operator", Clocks: incident.Clocks{Steps: steps}}, declared)
 	want := incident.Incident{
 		Number: 7, Cluster: "main", Title: "no clients can connect", Priority: incident.P0, State: incident.Open,
 		DeclaredBy: "operator", DeclaredAt: declared, Steps: p0(), Entries: 2,
@@ -300,7 +300,7 @@ func TestHowLongIsSpoken(t *testing.T) {
 		10 * time.Second: "after 10s:", time.Minute: "after 1 minute:", 15 * time.Minute: "after 15 minutes:", 90 * time.Second: "after 1m30s:", time.Hour: "after 60 minutes:",
 	} {
 		steps := []incident.Step{{Name: "x", After: after, Role: "sre", Due: declared.Add(after)}}
-		inc, _ := incident.Declare(1, "main", incident.P1, "slow", "operator", steps, declared)
+		inc, _ := incident.New(1, incident.Declaration{Cluster: "main", Priority: incident.P1, Title: "slow", By: "operator", Clocks: incident.Clocks{Steps: steps}}, declared)
 		_, eff, err := incident.Apply(inc, incident.StepsDue{}, declared.Add(after))
 		if err != nil {
 			t.Fatal(err)
@@ -343,8 +343,8 @@ func TestAnUnknownEventIsAFault(t *testing.T) {
 // over stays as it is, and an incident that was given is never written into.
 func TestWhateverHappensTheIncidentIsWellKept(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		inc, eff := incident.Declare(7, "main", incident.P0, "no clients can connect", "operator", p0(), declared)
-		other, _ := incident.Declare(8, "main", incident.P0, "down", "operator", p0(), declared)
+		inc, eff := incident.New(7, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "no clients can connect", By: "operator", Clocks: incident.Clocks{Steps: p0()}}, declared)
+		other, _ := incident.New(8, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "down", By: "operator", Clocks: incident.Clocks{Steps: p0()}}, declared)
 		timeline := eff.Entries
 		paged := map[string]bool{"P0/0m": true}
 		now := declared

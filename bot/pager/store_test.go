@@ -82,7 +82,7 @@ func TestAPageInMidSendOutlivesTheBot(t *testing.T) {
 		}
 		_, _, err := db.Declare(t.Context(), "", func(n uint64) change.Change {
 			now := time.Now()
-			inc, eff := incident.Declare(n, "main", incident.P0, "no clients can connect", "operator", nil, now)
+			inc, eff := incident.New(n, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "no clients can connect", By: "operator"}, now)
 			page := pager.Page{Incident: inc.ID(), Role: "primary", Person: "operator", Channel: "conversation", State: pager.Queued, Queued: now, Due: now}
 			first, second := page, page
 			first.Step, first.Text = "P0/0m", "the first"

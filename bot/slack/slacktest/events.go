@@ -65,13 +65,6 @@ func (s *Slack) Missed(user, channel string, head *Message, text string) *Messag
 	return m
 }
 
-// Pinned says whether a message is pinned to its channel.
-func (s *Slack) Pinned(m *Message) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return m.pinned
-}
-
 // ExpectPinned waits until a message is pinned, or is not any more.
 func (s *Slack) ExpectPinned(m *Message, pinned bool) {
 	s.t.Helper()

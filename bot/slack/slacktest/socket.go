@@ -1,7 +1,6 @@
 package slacktest
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -312,17 +311,6 @@ func (s *Slack) answered(d *Delivery, frame map[string]any) {
 		s.ephemerals = append(s.ephemerals, &Ephemeral{Channel: d.channel, User: d.user, Text: text})
 	}
 	s.touch()
-}
-
-// Response is what the acknowledgement showed to the person.
-func (d *Delivery) Response() string {
-	d.slack.mu.Lock()
-	defer d.slack.mu.Unlock()
-	body, err := json.Marshal(d.response)
-	if err != nil {
-		return err.Error()
-	}
-	return string(body)
 }
 
 // Sent is when it was first delivered.

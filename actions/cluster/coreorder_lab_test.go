@@ -21,7 +21,7 @@ func TestCoresOnRealNodes(t *testing.T) {
 	f := newFieldOf(t, lab.Options{Cores: 2, Edges: 1})
 	f.c = cluster.New(f.spec, f.link, host.NewLocal(epmd.Names, lab.Cookie), edge.NewProber(nil), cluster.Options{
 		Apart: 100 * time.Millisecond, Survey: patience}) // so that the test does not wait until they are 5 s apart
-	core, core2 := f.node("core"), f.node("core2")
+	core, core2 := f.node("core1"), f.node("core2")
 	store := func(n string, what string) {
 		t.Helper()
 		for i := range 20 {
@@ -43,7 +43,7 @@ func TestCoresOnRealNodes(t *testing.T) {
 		return size
 	}
 	store(core.Name, "on both")
-	f.act(f.c, "stop", "core", actions.Do)
+	f.act(f.c, "stop", "core1", actions.Do)
 	store(core2.Name, "on core2 only")
 	f.act(f.c, "stop", "core2", actions.Harm)
 
@@ -61,8 +61,8 @@ func TestCoresOnRealNodes(t *testing.T) {
 		}
 	}
 	// By age: core stopped first.
-	refused(actions.Args{"target": "core"}, "core-order", "core2 wrote")
-	if pid := f.pid("core"); pid != 0 {
+	refused(actions.Args{"target": "core1"}, "core-order", "core2 wrote")
+	if pid := f.pid("core1"); pid != 0 {
 		t.Fatalf("core was started: pid %d", pid)
 	}
 
@@ -85,10 +85,10 @@ func TestCoresOnRealNodes(t *testing.T) {
 
 	// The right order, from there: the older one stops again, and a person says
 	// whose data are the right ones; by now core has written last.
-	f.must(f.lab.Kill(t.Context(), "core"))
+	f.must(f.lab.Kill(t.Context(), "core1"))
 	// Its files are the newest now. Mnesia knows better, and it is ended again
 	// before it loads what it has.
-	p, err := f.plan(f.c, "start", "core")
+	p, err := f.plan(f.c, "start", "core1")
 	f.must(err)
 	var failed error
 	for _, s := range p.Steps {
@@ -100,7 +100,7 @@ func TestCoresOnRealNodes(t *testing.T) {
 		t.Errorf("%v", failed)
 	}
 	t.Log(failed)
-	if pid := f.pid("core"); pid != 0 {
+	if pid := f.pid("core1"); pid != 0 {
 		t.Errorf("core runs still: pid %d", pid)
 	}
 	f.actWith(f.c, "start", actions.Args{"target": "cores", "first": "core2"}, actions.Harm)
@@ -130,7 +130,7 @@ func TestASplitIsNotRestartedAway(t *testing.T) {
 	f := newFieldOf(t, lab.Options{Cores: 2, Edges: 1})
 	f.c = cluster.New(f.spec, f.link, host.NewLocal(epmd.Names, lab.Cookie), edge.NewProber(nil), cluster.Options{Apart: 100 * time.Millisecond, Survey: patience})
 	core2 := f.node("core2")
-	_, err := f.lab.Partition(t.Context(), []string{"core", "edge1"}, []string{"core2"})
+	_, err := f.lab.Partition(t.Context(), []string{"core1", "edge1"}, []string{"core2"})
 	f.must(err)
 	begun := time.Now()
 	f.eventually("core2 runs apart for a while", func() bool {
@@ -154,7 +154,7 @@ func TestASplitIsNotRestartedAway(t *testing.T) {
 	for _, verb := range []string{"start", "recover"} {
 		refused(verb, "core2", "core-order", "they ran apart, and what core2 wrote in that time would be lost on both")
 	}
-	f.actWith(f.c, "start", actions.Args{"target": "core2", "first": "core"}, actions.Harm)
+	f.actWith(f.c, "start", actions.Args{"target": "core2", "first": "core1"}, actions.Harm)
 	reply, err := f.link.Call(t.Context(), core2.Name, "mnesia", "dirty_read", term.Atom("offline_msg"), term.Tuple{[]byte("bob"), 0})
 	f.must(err)
 	if rows, _ := term.AsList(reply); len(rows) != 0 {
@@ -166,9 +166,9 @@ func TestASplitIsNotRestartedAway(t *testing.T) {
 // then it is said.
 func TestCoresThatRanApartStartTogether(t *testing.T) {
 	f := newFieldOf(t, lab.Options{Cores: 2, Edges: 1})
-	_, err := f.lab.Partition(t.Context(), []string{"core", "edge1"}, []string{"core2"})
+	_, err := f.lab.Partition(t.Context(), []string{"core1", "edge1"}, []string{"core2"})
 	f.must(err)
-	for _, n := range []string{"core", "core2"} {
+	for _, n := range []string{"core1", "core2"} {
 		_, err := f.link.Call(t.Context(), f.node(n).Name, "mnesia", "dirty_write", term.Tuple{term.Atom("offline_msg"), term.Tuple{[]byte("bob"), 0}, time.Now().UnixMilli(), []byte(n)})
 		f.must(err)
 		_, err = f.link.Call(t.Context(), f.node(n).Name, "mnesia", "sync_log")
@@ -176,10 +176,10 @@ func TestCoresThatRanApartStartTogether(t *testing.T) {
 	}
 	_, err = f.lab.Heal(t.Context())
 	f.must(err)
-	const warning = "WARNING: Mnesia says that core and core2 had run apart"
+	const warning = "WARNING: Mnesia says that core1 and core2 had run apart"
 	again := func() string {
 		t.Helper()
-		f.must(f.lab.Kill(t.Context(), "core"))
+		f.must(f.lab.Kill(t.Context(), "core1"))
 		f.must(f.lab.Kill(t.Context(), "core2"))
 		return f.act(f.c, "start", "cores", actions.Do)
 	}

@@ -41,7 +41,7 @@ func newFieldOf(t *testing.T, o lab.Options) *field {
 	f := &field{T: t, lab: l, spec: cluster.Spec{Name: "lab"}}
 	for _, n := range l.Nodes() {
 		f.spec.Nodes = append(f.spec.Nodes, cluster.Node{Cluster: "lab", Short: n.Short, Name: n.Name, Role: cluster.Role(n.Role), Host: "local",
-			Dir: l.Dir(), Target: n.Target, Log: n.Short + ".log", Port: n.Port, EPMDPort: l.EPMDPort()})
+			Dir: l.Dir(), Target: n.Target, Log: filepath.Base(n.Log), Port: n.Port, EPMDPort: l.EPMDPort()})
 	}
 	f.link = f.connect(lab.Cookie)
 	f.c = f.cluster(f.link)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func newPostOffice(t *testing.T, o lab.Options) *postOffice {
 	f := &field{T: t, lab: l, spec: cluster.Spec{Name: "lab"}}
 	for _, n := range l.Nodes() {
 		f.spec.Nodes = append(f.spec.Nodes, cluster.Node{Cluster: "lab", Short: n.Short, Name: n.Name, Role: cluster.Role(n.Role), Host: "local",
-			Dir: l.Dir(), Target: n.Target, Log: n.Short + ".log", Port: n.Port, EPMDPort: l.EPMDPort()})
+			Dir: l.Dir(), Target: n.Target, Log: filepath.Base(n.Log), Port: n.Port, EPMDPort: l.EPMDPort()})
 	}
 	f.link = f.connect(lab.Cookie)
 	o2 := &postOffice{f, keep.In(t.TempDir() + "/exports")}
@@ -143,7 +144,7 @@ func bound(args actions.Args, plan actions.Plan) actions.Args {
 func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 	p := newPostOffice(t, lab.Options{Cores: 2, Edges: 1})
 	at := time.Now().Add(-time.Hour).UnixMilli()
-	pid, err := p.link.Call(t.Context(), p.node("core").Name, "erlang", "whereis", term.Atom("init"))
+	pid, err := p.link.Call(t.Context(), p.node("core1").Name, "erlang", "whereis", term.Atom("init"))
 	p.must(err)
 	contents := []term.Term{
 		[]byte("secret letter"), []byte{}, []byte("żółw 漢字"), []byte{0, 255, 254, 1}, bytes.Repeat([]byte("secret letter "), 5000),
@@ -159,7 +160,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 	p.store("alice", 40, at, []byte("where only --deep looks"))
 	p.store("alice2", 0, at, []byte("of somebody else"))
 	p.store("alic", 0, at, []byte("of somebody else"))
-	all := p.waiting("core", "alice")
+	all := p.waiting("core1", "alice")
 	p.eventually("the other core has them too", func() bool { return slices.Equal(p.waiting("core2", "alice"), all) })
 	alice := actions.Args{"user": "alice"}
 
@@ -181,10 +182,10 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		p.must(err)
 		head, body, _ := bytes.Cut(file, []byte("\n\n"))
 		t.Logf("%s", head)
-		list, err := p.link.Call(t.Context(), p.node("core").Name, "erlang", "binary_to_term", body)
+		list, err := p.link.Call(t.Context(), p.node("core1").Name, "erlang", "binary_to_term", body)
 		p.must(err)
 		for _, b := range list.(term.List) {
-			record, err := p.link.Call(t.Context(), p.node("core").Name, "erlang", "binary_to_term", b)
+			record, err := p.link.Call(t.Context(), p.node("core1").Name, "erlang", "binary_to_term", b)
 			p.must(err)
 			raw, _ := term.Append(nil, record)
 			if !slices.Contains(all, string(raw)) {
@@ -194,7 +195,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		if n := len(list.(term.List)); n != 17 {
 			t.Errorf("exported are %d records", n)
 		}
-		p.same("after the export", p.waiting("core", "alice"), all)
+		p.same("after the export", p.waiting("core1", "alice"), all)
 	})
 
 	t.Run("clear and restore", func(t *testing.T) {
@@ -210,7 +211,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		if seen, err := p.perform(plan.Steps); err != nil || !strings.Contains(seen, "1 record that came later stay") {
 			t.Errorf("%v\n%s", err, seen)
 		}
-		for _, core := range []string{"core", "core2"} {
+		for _, core := range []string{"core1", "core2"} {
 			p.eventually(core+" has lost those, and only those", func() bool { return len(p.waiting(core, "alice")) == 2 })
 			if len(p.waiting(core, "alice2")) != 1 || len(p.waiting(core, "alic")) != 1 {
 				t.Errorf("%s has lost messages of others", core)
@@ -221,7 +222,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		} else {
 			t.Log(err)
 		}
-		left := p.waiting("core", "alice")
+		left := p.waiting("core1", "alice")
 
 		id := plan.Bound["export"]
 		back := p.planned("messages restore", actions.Args{"id": strings.ToLower(id)})
@@ -234,7 +235,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		want := append(slices.Clone(all), left...)
 		slices.Sort(want)
 		want = slices.Compact(want)
-		p.same("restored", p.waiting("core", "alice"), want)
+		p.same("restored", p.waiting("core1", "alice"), want)
 		p.eventually("on the other core too", func() bool { return slices.Equal(p.waiting("core2", "alice"), want) })
 		if _, err := p.bare("messages restore", actions.Request{Args: actions.Args{"id": id}}); actions.CodeOf(err) != "nothing-to-do" {
 			t.Errorf("restored twice: %v", err)
@@ -243,7 +244,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 
 	t.Run("an interrupted clear goes on", func(t *testing.T) {
 		deep := actions.Args{"user": "alice", "deep": "true"}
-		before := p.waiting("core", "alice")
+		before := p.waiting("core1", "alice")
 		plan := p.planned("messages clear", deep)
 		if plan.Title != "Clear 19 records of alice" {
 			t.Error(plan.Title)
@@ -253,7 +254,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		}
 		some, _, err := term.Decode([]byte(before[3])) // as if half of the step was done
 		p.must(err)
-		_, err = p.link.Call(t.Context(), p.node("core").Name, "mnesia", "dirty_delete_object", some)
+		_, err = p.link.Call(t.Context(), p.node("core1").Name, "mnesia", "dirty_delete_object", some)
 		p.must(err)
 		again, err := p.bare("messages clear", actions.Request{Args: bound(deep, plan), Agreed: actions.Harm, Now: time.Now().Add(time.Minute)})
 		p.must(err)
@@ -271,26 +272,26 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 		if seen, err := p.perform(again.Steps[1:]); err != nil || !strings.Contains(seen, "deleted 18 records") {
 			t.Errorf("%v\n%s", err, seen)
 		}
-		if left := p.waiting("core", "alice"); len(left) != 0 {
+		if left := p.waiting("core1", "alice"); len(left) != 0 {
 			t.Errorf("%d records are left", len(left))
 		}
 		back := p.planned("messages restore", actions.Args{"id": plan.Bound["export"]})
 		if _, err := p.perform(back.Steps); err != nil {
 			t.Fatal(err)
 		}
-		p.same("restored", p.waiting("core", "alice"), before)
+		p.same("restored", p.waiting("core1", "alice"), before)
 	})
 
 	t.Run("refusals", func(t *testing.T) {
 		plan := p.planned("messages clear", alice)
-		one, _, err := term.Decode([]byte(p.waiting("core", "alice")[0]))
+		one, _, err := term.Decode([]byte(p.waiting("core1", "alice")[0]))
 		p.must(err)
-		_, err = p.link.Call(t.Context(), p.node("core").Name, "mnesia", "dirty_delete_object", one)
+		_, err = p.link.Call(t.Context(), p.node("core1").Name, "mnesia", "dirty_delete_object", one)
 		p.must(err)
 		if _, err := p.bare("messages clear", actions.Request{Args: bound(alice, plan)}); actions.CodeOf(err) != "changed" || !strings.Contains(err.Error(), "then 18 records, of them there are now 17 records") {
 			t.Errorf("changed since: %v", err)
 		}
-		if _, err := p.perform(plan.Steps); actions.CodeOf(err) != "changed" || len(p.waiting("core", "alice")) != 18 {
+		if _, err := p.perform(plan.Steps); actions.CodeOf(err) != "changed" || len(p.waiting("core1", "alice")) != 18 {
 			t.Errorf("carried out all the same: %v", err)
 		}
 		if _, err := p.bare("messages clear", actions.Request{Args: actions.Args{"user": "nobody"}}); actions.CodeOf(err) != "nothing-there" {
@@ -325,7 +326,7 @@ func TestMessagesAreClearedAndRestoredToTheByte(t *testing.T) {
 	})
 
 	t.Run("split cores", func(t *testing.T) {
-		core, core2 := p.node("core").Name, p.node("core2").Name
+		core, core2 := p.node("core1").Name, p.node("core2").Name
 		for _, n := range [][2]string{{core, core2}, {core2, core}} {
 			_, err := p.link.Call(t.Context(), n[0], "erlang", "set_cookie", term.Atom(n[1]), term.Atom("another"))
 			p.must(err)

@@ -55,17 +55,17 @@ const splitRecovery = "recover split-brain"
 // kept can be merged on its own.
 func TestSplitBrainInPieces(t *testing.T) {
 	p := newPostOffice(t, lab.Options{Cores: 2, Edges: 1})
-	if _, err := p.lab.Partition(t.Context(), []string{"core", "edge1"}, []string{"core2"}); err != nil {
+	if _, err := p.lab.Partition(t.Context(), []string{"core1", "edge1"}, []string{"core2"}); err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now().UnixMilli()
 	old := now - time.Hour.Milliseconds()
-	for _, core := range []string{"core", "core2"} { // what both had before
+	for _, core := range []string{"core1", "core2"} { // what both had before
 		p.put(core, term.Tuple{term.Atom("offline_msg"), term.Tuple{[]byte("old"), 0}, old, []byte("before")})
 		p.put(core, term.Tuple{term.Atom("revoked_tokens"), []byte("both"), int64(1)})
 	}
 	// The winner's user has read it meanwhile: it must not come back.
-	if _, err := p.link.Call(t.Context(), p.node("core").Name, "mnesia", "dirty_delete", term.Atom("offline_msg"), term.Tuple{[]byte("old"), 0}); err != nil {
+	if _, err := p.link.Call(t.Context(), p.node("core1").Name, "mnesia", "dirty_delete", term.Atom("offline_msg"), term.Tuple{[]byte("old"), 0}); err != nil {
 		t.Fatal(err)
 	}
 	body := strings.Repeat("x", 8_000)
@@ -75,11 +75,11 @@ func TestSplitBrainInPieces(t *testing.T) {
 	for i := range 70 {
 		p.put("core2", term.Tuple{term.Atom("user_meta"), fmt.Appendf(nil, "user%d", i), int64(3)})
 	}
-	p.put("core", term.Tuple{term.Atom("user_meta"), []byte("user7"), int64(5)})
+	p.put("core1", term.Tuple{term.Atom("user_meta"), []byte("user7"), int64(5)})
 	p.put("core2", term.Tuple{term.Atom("offline_msg"), term.Tuple{[]byte("lists"), 0}, now, term.List{[]byte("a"), term.List{[]byte("b")}, []byte("c")}})
 	p.put("core2", term.Tuple{term.Atom("revoked_tokens"), []byte("later"), int64(9)})
 	p.put("core2", term.Tuple{term.Atom("revoked_tokens"), []byte("both"), int64(7)})
-	p.put("core", term.Tuple{term.Atom("revoked_tokens"), []byte("ours"), int64(3)})
+	p.put("core1", term.Tuple{term.Atom("revoked_tokens"), []byte("ours"), int64(3)})
 	if _, err := p.lab.Heal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestSplitBrainInPieces(t *testing.T) {
 	// Up to here it can be taken back, and no data have changed.
 	sizes := func() string {
 		var all []string
-		for _, core := range []string{"core", "core2"} {
+		for _, core := range []string{"core1", "core2"} {
 			for _, table := range []string{"offline_msg", "user_meta", "revoked_tokens"} {
 				n, err := p.link.Call(t.Context(), p.node(core).Name, "mnesia", "table_info", term.Atom(table), term.Atom("size"))
 				if err != nil {
@@ -172,16 +172,16 @@ func TestSplitBrainInPieces(t *testing.T) {
 	// Here it ends for good, with core2 stopped and its data copied. It is started by
 	// hand, with the order whose data to load.
 	p.carryOut(plan, 0, stepAt(plan, "archive log"))
-	start, err := p.planWith(p.c, "start", actions.Args{"target": "core2", "first": "core"})
+	start, err := p.planWith(p.c, "start", actions.Args{"target": "core2", "first": "core1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.carryOut(start, 0, len(start.Steps))
 	if got := p.waiting("core2", "user3"); len(got) != 0 {
-		t.Errorf("core2 did not load the data of core: it has %d messages", len(got))
+		t.Errorf("core2 did not load the data of core1: it has %d messages", len(got))
 	}
 	bound := func() bool {
-		return strings.Contains(fmt.Sprint(p.ask("diagnose", actions.Args{"mode": "mnesia"}).Sections), "at its next start it loads its tables from core, whoever wrote last")
+		return strings.Contains(fmt.Sprint(p.ask("diagnose", actions.Args{"mode": "mnesia"}).Sections), "at its next start it loads its tables from core1, whoever wrote last")
 	}
 	if !bound() {
 		t.Error("the diagnosis does not see that core2 is still told whose tables to load")
@@ -205,7 +205,7 @@ func TestSplitBrainInPieces(t *testing.T) {
 	if bound() {
 		t.Error("after the merge core2 is still told whose tables to load")
 	}
-	for _, core := range []string{"core", "core2"} {
+	for _, core := range []string{"core1", "core2"} {
 		for user, count := range map[string]int{"user3": 10, "user69": 10, "lists": 1, "late": 1, "old": 0} {
 			if got := len(p.waiting(core, user)); got != count {
 				t.Errorf("%s has %d records for %s, want %d", core, got, user, count)

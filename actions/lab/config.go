@@ -93,18 +93,6 @@ func roomy(dir string) (warn, critical uint64, err error) {
 	return max(2, min(diskWarn, free/2)), max(1, min(diskCritical, free/8)), nil
 }
 
-// firstOfSeveral is what the config calls the first of several cores: core is the
-// role of all of them there.
-const firstOfSeveral = "core1"
-
-func (l *Lab) configured() []Node {
-	nodes := l.Nodes()
-	if l.state.Cores > 1 {
-		nodes[0].Short = firstOfSeveral
-	}
-	return nodes
-}
-
 func (l *Lab) config() ([]byte, error) {
 	warn, critical, err := roomy(l.state.Dir)
 	if err != nil {
@@ -118,7 +106,7 @@ func (l *Lab) config() ([]byte, error) {
 		"User":     unixUser(),
 		"Cookie":   l.CookieFile(),
 		"EPMDPort": l.state.EPMDPort,
-		"Nodes":    l.configured(),
+		"Nodes":    l.Nodes(),
 		"Dir":      l.state.Dir,
 	}
 	var out bytes.Buffer

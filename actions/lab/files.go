@@ -118,7 +118,7 @@ func (l *Lab) unpack() error {
 }
 
 type makeNode struct {
-	Short, Alive string
+	Short, Alive string // as IRIS calls it
 	Port         int
 	Seed         bool   // joins the first core, and keeps a write-ahead log of its own
 	Core         string // which core an edge goes to first, without suffix; "" where there is one only
@@ -136,9 +136,9 @@ func (l *Lab) render(t *template.Template) ([]byte, error) {
 		data.At = "@localhost"
 	}
 	for _, n := range s.possible() {
-		m := makeNode{Short: n.Short, Alive: "iris_" + n.Short, Port: n.Port, Seed: n.Role == Core && n.Short != string(Core)}
+		m := makeNode{Short: n.own(), Alive: "iris_" + n.own(), Port: n.Port, Seed: n.Role == Core && n.own() != string(Core)}
 		if n.Role == Edge && s.Cores > 1 {
-			m.Core = "iris_" + s.coreOf(n).Short
+			m.Core = "iris_" + s.coreOf(n).own()
 		}
 		if n.Role == Core {
 			data.Cores = append(data.Cores, m)

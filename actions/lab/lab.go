@@ -85,6 +85,9 @@ type Node struct {
 	Port   int    // for clients; 0 for cores
 }
 
+// own is what IRIS itself calls the node: "core", also where people say core1.
+func (n Node) own() string { return strings.TrimPrefix(n.Target, "start_") }
+
 // Alive is the part of the name that epmd knows.
 func (n Node) Alive() string {
 	alive, _, _ := strings.Cut(n.Name, "@")
@@ -130,12 +133,9 @@ func (l *Lab) Nodes() []Node {
 }
 
 // Node finds a node by its short name. Nodes beyond those of Nodes that the
-// Makefile can start (edge5 in a lab with two edges) are found too. The first of
-// several cores also has the name that the config gives it, core1.
+// Makefile can start (edge5 in a lab with two edges) are found too. Where there are
+// several cores, core is none of them: it is the role of all.
 func (l *Lab) Node(short string) (Node, error) {
-	if short == firstOfSeveral && l.state.Cores > 1 {
-		short = string(Core)
-	}
 	for _, n := range l.state.possible() {
 		if n.Short == short {
 			return n, nil

@@ -26,12 +26,12 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 	l := labtest.ForTest(t, lab.Options{Cores: 2})
 	ctx := t.Context()
 	apart := []string{
-		"core sees edge1; its Mnesia runs alone",
+		"core1 sees edge1; its Mnesia runs alone",
 		"core2 sees edge2; its Mnesia runs alone",
-		"edge1 sees core",
+		"edge1 sees core1",
 		"edge2 sees core2",
 	}
-	views, err := l.Partition(ctx, []string{"core"}, []string{"core2"})
+	views, err := l.Partition(ctx, []string{"core1"}, []string{"core2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,10 +39,10 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 		t.Errorf("apart (-want +got):\n%s", diff)
 	}
 	// Doing it again changes nothing, and neither does trying to connect.
-	if got := ask(t, l, "core", "Call(net_adm, ping, ['"+node(t, l, "core2").Name+"'])"); got != "pang" {
-		t.Errorf("core pings core2: %s", got)
+	if got := ask(t, l, "core1", "Call(net_adm, ping, ['"+node(t, l, "core2").Name+"'])"); got != "pang" {
+		t.Errorf("core1 pings core2: %s", got)
 	}
-	if views, err = l.Partition(ctx, []string{"core", "edge1"}, []string{"core2", "edge2"}); err != nil || !cmp.Equal(apart, lines(views)) {
+	if views, err = l.Partition(ctx, []string{"core1", "edge1"}, []string{"core2", "edge2"}); err != nil || !cmp.Equal(apart, lines(views)) {
 		t.Errorf("apart again: %q, %v", lines(views), err)
 	}
 
@@ -55,7 +55,7 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 	}
 	differ := func() {
 		t.Helper()
-		for _, side := range []struct{ core, has, lacks string }{{"core", "left", "right"}, {"core2", "right", "left"}} {
+		for _, side := range []struct{ core, has, lacks string }{{"core1", "left", "right"}, {"core2", "right", "left"}} {
 			eventually(t, 10*time.Second, side.core+" has the message for "+side.has, func() bool {
 				return waiting(side.core, side.has) == `[<<"for `+side.has+`">>]`
 			})
@@ -72,8 +72,8 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 	}
 	run(t, l, "start_edge2")
 	waitFor(t, l, "edge2", lab.Running)
-	if got := ask(t, l, "edge2", "Call(net_adm, ping, ['"+node(t, l, "core").Name+"'])"); got != "pang" {
-		t.Errorf("edge2, started anew, pings core: %s", got)
+	if got := ask(t, l, "edge2", "Call(net_adm, ping, ['"+node(t, l, "core1").Name+"'])"); got != "pang" {
+		t.Errorf("edge2, started anew, pings core1: %s", got)
 	}
 
 	// Healing joins the nodes and not the data: the false all-clear.
@@ -81,10 +81,10 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{
-		"core sees core2, edge1, edge2; its Mnesia runs alone",
-		"core2 sees core, edge1, edge2; its Mnesia runs alone",
-		"edge1 sees core, core2, edge2",
-		"edge2 sees core, core2, edge1",
+		"core1 sees core2, edge1, edge2; its Mnesia runs alone",
+		"core2 sees core1, edge1, edge2; its Mnesia runs alone",
+		"edge1 sees core1, core2, edge2",
+		"edge2 sees core1, core2, edge1",
 	}, lines(views)); diff != "" {
 		t.Errorf("healed (-want +got):\n%s", diff)
 	}
@@ -97,10 +97,10 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 		one, other []string
 		code       string
 	}{
-		{[]string{"core"}, nil, lab.CodeBadOption},
-		{[]string{"core"}, []string{"core2", "core"}, lab.CodeBadOption},
-		{[]string{"core"}, []string{"edge9"}, actions.CodeNoSuchNode},
-		{[]string{"core"}, []string{"edge5"}, lab.CodeNotRunning},
+		{[]string{"core1"}, nil, lab.CodeBadOption},
+		{[]string{"core1"}, []string{"core2", "core1"}, lab.CodeBadOption},
+		{[]string{"core1"}, []string{"edge9"}, actions.CodeNoSuchNode},
+		{[]string{"core1"}, []string{"edge5"}, lab.CodeNotRunning},
 	} {
 		if _, err := l.Partition(ctx, c.one, c.other); actions.CodeOf(err) != c.code {
 			t.Errorf("partition of %q and %q: %v, want code %s", c.one, c.other, err, c.code)
@@ -109,7 +109,7 @@ func TestPartitionLeavesASplitBrain(t *testing.T) {
 	if err := l.Pause(ctx, "edge1"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Partition(ctx, []string{"core"}, []string{"core2"}); actions.CodeOf(err) != lab.CodeNotRunning || !strings.Contains(err.Error(), "irisops lab resume edge1") {
+	if _, err := l.Partition(ctx, []string{"core1"}, []string{"core2"}); actions.CodeOf(err) != lab.CodeNotRunning || !strings.Contains(err.Error(), "irisops lab resume edge1") {
 		t.Errorf("partition with a paused node: %v", err)
 	}
 }

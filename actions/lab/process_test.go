@@ -210,10 +210,10 @@ func TestLabsLeaveEachOtherAlone(t *testing.T) {
 func TestTwoCores(t *testing.T) {
 	t.Parallel()
 	l := labtest.ForTest(t, lab.Options{Cores: 2, Edges: 1})
-	both := "lists:sort(['" + node(t, l, "core").Name + "', '" + node(t, l, "core2").Name + "'])"
+	both := "lists:sort(['" + node(t, l, "core1").Name + "', '" + node(t, l, "core2").Name + "'])"
 	joined := func() {
 		t.Helper()
-		for _, core := range []string{"core", "core2"} {
+		for _, core := range []string{"core1", "core2"} {
 			eventually(t, 20*time.Second, core+" shares everything with the other", func() bool {
 				return ask(t, l, core, `Both = `+both+`,
 					lists:all(fun({F, A}) -> lists:sort(Call(mnesia, F, A)) =:= Both end,
@@ -223,7 +223,13 @@ func TestTwoCores(t *testing.T) {
 		}
 	}
 	joined()
-	ask(t, l, "core", `ok = Call(iris_core, store_offline, [<<"u">>, <<"m">>]), Call(iris_durable_batcher, force_flush, [])`)
+	if _, err := l.Node("core"); actions.CodeOf(err) != actions.CodeNoSuchNode || !strings.Contains(err.Error(), "core1, core2, edge1") {
+		t.Errorf("core is the role of both, and not the name of one: %v", err)
+	}
+	if first := node(t, l, "core1"); first.Target != "start_core" || first.Log != filepath.Join(l.Dir(), "core.log") {
+		t.Errorf("IRIS's own name for core1 is core: %+v", first)
+	}
+	ask(t, l, "core1", `ok = Call(iris_core, store_offline, [<<"u">>, <<"m">>]), Call(iris_durable_batcher, force_flush, [])`)
 	if got, want := ask(t, l, "core2", `Call(iris_offline_storage, retrieve_lockfree, [<<"u">>, 1])`), `[<<"m">>]`; got != want {
 		t.Errorf("core2 has %s, want %s", got, want)
 	}
@@ -232,7 +238,7 @@ func TestTwoCores(t *testing.T) {
 	if err := l.Kill(t.Context(), "core2"); err != nil {
 		t.Fatal(err)
 	}
-	ask(t, l, "core", `ok = Call(iris_core, store_offline, [<<"u">>, <<"n">>]), Call(iris_durable_batcher, force_flush, [])`)
+	ask(t, l, "core1", `ok = Call(iris_core, store_offline, [<<"u">>, <<"n">>]), Call(iris_durable_batcher, force_flush, [])`)
 	run(t, l, "start_core2")
 	waitFor(t, l, "core2", lab.Running)
 	joined()
@@ -248,8 +254,8 @@ func TestTwoCores(t *testing.T) {
 		t.Fatal(err)
 	}
 	joined()
-	if got, want := ask(t, l, "core", `Call(iris_offline_storage, retrieve_lockfree, [<<"u">>, 1])`), `[<<"m">>,<<"n">>]`; got != want {
-		t.Errorf("core has %s, want %s", got, want)
+	if got, want := ask(t, l, "core1", `Call(iris_offline_storage, retrieve_lockfree, [<<"u">>, 1])`), `[<<"m">>,<<"n">>]`; got != want {
+		t.Errorf("core1 has %s, want %s", got, want)
 	}
 }
 

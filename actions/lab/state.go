@@ -79,20 +79,26 @@ func (s state) save() error {
 	return writeFile(filepath.Join(s.Dir, stateFile), append(text, '\n'), 0o600)
 }
 
-// nodes are the first count nodes of a role.
+// nodes are the first count nodes of a role. IRIS calls its first core just core,
+// in the node's name, its target and its log. People say so too where there is
+// one; of several it is core1, because core is the role of all of them.
 func (s state) nodes(role Role, count int) []Node {
 	var nodes []Node
 	for i := 1; i <= count; i++ {
 		short := string(role) + strconv.Itoa(i)
+		of := short
 		if role == Core && i == 1 {
-			short = string(role)
+			of = string(role)
+			if s.Cores == 1 {
+				short = of
+			}
 		}
 		n := Node{
 			Short:  short,
-			Name:   "iris_" + short + s.Suffix + "@" + s.Host,
+			Name:   "iris_" + of + s.Suffix + "@" + s.Host,
 			Role:   role,
-			Target: "start_" + short,
-			Log:    filepath.Join(s.Dir, short+".log"),
+			Target: "start_" + of,
+			Log:    filepath.Join(s.Dir, of+".log"),
 		}
 		if role == Edge {
 			n.Port = s.Port + i - 1

@@ -152,7 +152,7 @@ func (l *Lab) startAll(ctx context.Context, progress func(string)) error {
 	progress(fmt.Sprintf("epmd listens on %d", l.state.EPMDPort))
 	var now, later []Node
 	for _, n := range l.Nodes() {
-		if n.Role == Core && n.Short != string(Core) && !l.hasData(n) {
+		if n.Role == Core && n.own() != string(Core) && !l.hasData(n) {
 			later = append(later, n)
 		} else {
 			now = append(now, n)

@@ -129,6 +129,9 @@ type Options struct {
 	Calendar  Calendar
 	Watch     Watch
 	Log       *slog.Logger
+	// Ctl is what people type, on this machine, before words for the socket; "" is
+	// irisops ctl.
+	Ctl string
 }
 
 // Bot is the conversation. Make one with New; Start it; Stop it.

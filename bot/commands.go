@@ -109,6 +109,10 @@ var requestID = actions.Param{Name: "id", Kind: actions.ID, Optional: true, Doc:
 
 func help(c *call) error {
 	if of := c.args["command"]; of != "" {
+		if c.inDemo() && (of == "as" || of == "quit" || of == "exit") {
+			c.reply(message.Message{Title: "In this terminal", Blocks: []message.Block{c.ofTheDemo()}})
+			return nil
+		}
 		m, err := c.table.HelpFor(of)
 		if err != nil {
 			return &usageError{err}
@@ -116,8 +120,30 @@ func help(c *call) error {
 		c.reply(m)
 		return nil
 	}
-	c.reply(c.table.Help())
+	m := c.table.Help()
+	if c.inDemo() {
+		m.Blocks = append(m.Blocks, message.Block{Text: "In this terminal"}, c.ofTheDemo())
+	}
+	c.reply(m)
 	return nil
+}
+
+// inDemo says that the words were typed at the prompt of the terminal demo, which
+// has some of its own.
+func (c *call) inDemo() bool { return c.Access.Demo && c.d.Via == "terminal" }
+
+func (c *call) ofTheDemo() message.Block {
+	var names []string
+	for _, p := range c.Access.People {
+		if p.Listed() {
+			names = append(names, p.ID)
+		}
+	}
+	return message.Block{Table: &message.Table{Rows: [][]string{
+		{"as NAME COMMAND", "say it as someone else: " + strings.Join(names, ", ")},
+		{"as NAME", "go on as someone else"},
+		{"quit", "end the demo"},
+	}}}
 }
 
 func whoami(c *call) error {

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"fmt"
 
 	"irisops/actions"
@@ -28,8 +29,12 @@ func (c *call) ownLook(cluster Cluster, inc *incident.Incident, a actions.Action
 		return &actions.Error{Code: "not-allowed", Text: d.Why}
 	}
 	if _, own := c.ownRoom(c.d.ID); !own || c.aside != nil {
-		return &actions.Error{Code: "own-eyes", Text: fmt.Sprintf("What `%s` shows never appears where others can read it, or where it is kept. Nothing was looked up.", words),
-			Hint: fmt.Sprintf("On the machine of irisops: irisops ctl %s", c.d.Text)}
+		e := &actions.Error{Code: "own-eyes", Text: fmt.Sprintf("What `%s` shows never appears where others can read it, or where it is kept. Nothing was looked up.", words),
+			Hint: fmt.Sprintf("On the machine of irisops, from your own account there (unix: in the config): %s %s", cmp.Or(c.Ctl, "irisops ctl"), c.d.Text)}
+		if inc == nil || inc.Over() {
+			e.Hint = `It takes an open incident, in whose timeline it stands who looked. Declare one: declare P2 "messages do not arrive". Then: ` + e.Hint
+		}
+		return e
 	}
 	if inc == nil || inc.Over() {
 		return &actions.Error{Code: "no-incident", Text: fmt.Sprintf("`%s` is for open incidents only, so that it stands in a timeline who saw it. Nothing was looked up.", words),

@@ -61,6 +61,7 @@ func TestForTheCallersEyesAlone(t *testing.T) {
 		Store: db, Rooms: []bot.Room{chat}, Access: access.Policy{People: access.DemoPeople(), Demo: true},
 		Policies: map[incident.Priority]escalation.Policy{incident.P2: {}},
 		Clusters: []bot.Cluster{{Name: "main", Actions: []actions.Action{show}, Summary: newFakeCluster().summary}},
+		Ctl:      "bin/irisops ctl --socket /s",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -88,11 +89,13 @@ func TestForTheCallersEyesAlone(t *testing.T) {
 		}
 	}
 	refused("owner", words, true, "for open incidents only")
+	refused("owner", words, false, "Declare one: declare P2")
 	if _, code := say("operator", "declare P2 messages do not arrive", false); code != 0 {
 		t.Fatal(code)
 	}
 	refused("guest", words, true, "needs")
 	refused("owner", words, false, "never appears where others can read it")
+	refused("owner", words, false, "from your own account there (unix: in the config): bin/irisops ctl --socket /s "+words)
 	mu.Lock()
 	if looked != 0 {
 		t.Errorf("looked up %d times for people who were refused", looked)

@@ -15,15 +15,23 @@ import (
 func (r *renderer) file(f message.File) {
 	name := fmt.Sprintf("file %s, %s", r.line(f.Name), size(len(f.Bytes)))
 	if !readable(f) {
-		r.put(r.left+margin, r.left+margin+"  ", name+" (irisops ctl --save FOLDER keeps it)", normal)
+		r.put(r.left+margin, r.left+margin+"  ", name+" ("+r.keep()+" keeps it)", normal)
 		return
 	}
 	if !r.All {
-		r.put(r.left+margin, r.left+margin+"  ", name+" (shown with --all; irisops ctl --save FOLDER keeps it)", normal)
+		r.put(r.left+margin, r.left+margin+"  ", name+" (shown with --all; "+r.keep()+" keeps it)", normal)
 		return
 	}
 	r.put(r.left+margin, r.left+margin, name+":", bold)
 	r.code(string(f.Bytes))
+}
+
+// keep is what keeps a file, with the same words behind it.
+func (r *renderer) keep() string {
+	if r.Keep == "" {
+		return "irisops ctl --save FOLDER"
+	}
+	return r.Keep
 }
 
 func readable(f message.File) bool {

@@ -13,6 +13,8 @@ type Style struct {
 	Width   int  // columns: no line is longer, from 24 columns up; 0 wraps nothing
 	Unicode bool // signs and dashes beyond ASCII
 	All     bool // show what is folded
+
+	Keep string // what to type to keep a file of the answer; "" is irisops ctl --save FOLDER
 }
 
 const (

@@ -31,7 +31,7 @@ type Terminal struct {
 	Bot    Conversation
 	Style  Style
 	Zone   *time.Location
-	People []string // whom `as NAME` may name; the first one speaks by default
+	People []string // whom `as NAME` may name; the first one speaks until `as` has another go on
 
 	mu     sync.Mutex
 	out    io.Writer
@@ -41,6 +41,7 @@ type Terminal struct {
 	last   string   // key of the post that was printed last
 	height int      // its lines
 
+	speaker  string // whom `as NAME` has speak; "" is the first of People
 	unfolded string // the delivery whose answer is shown whole
 
 	began int64
@@ -258,7 +259,7 @@ func (t *Terminal) converse(ctx context.Context, editor *term.Terminal) error {
 	}()
 	defer close(next)
 	for {
-		editor.SetPrompt(t.bold(t.People[0]) + " > ")
+		editor.SetPrompt(t.bold(t.speaks()) + " > ")
 		next <- struct{}{}
 		select {
 		case <-ctx.Done():
@@ -286,12 +287,30 @@ func (t *Terminal) line(ctx context.Context, line string) (quit bool) {
 	who, text := t.Speaker(line)
 	switch strings.ToLower(text) {
 	case "":
-		return false
+		if who != t.speaks() && slices.Contains(t.People, who) {
+			t.speaker = who
+			t.Narrate("You speak as " + who + " from now on. `as " + t.People[0] + "` takes that back.")
+			return false
+		}
+		if strings.TrimSpace(line) == "" || who == t.speaks() {
+			return false
+		}
+		text = "whoami" // which says whom there is
 	case "quit", "exit":
 		return true
+	case "as":
+		text = "help as"
 	}
 	t.handle(ctx, who, text)
 	return false
+}
+
+// speaks is who types at the prompt.
+func (t *Terminal) speaks() string {
+	if t.speaker == "" {
+		return t.People[0]
+	}
+	return t.speaker
 }
 
 // Speaker takes `as NAME` off the line. Whether there is such a person is the
@@ -303,5 +322,5 @@ func (t *Terminal) Speaker(line string) (who, text string) {
 		rest := strings.TrimSpace(text[len(fields[0]):])
 		return who, strings.TrimSpace(rest[len(fields[1]):])
 	}
-	return t.People[0], text
+	return t.speaks(), text
 }

@@ -2,11 +2,15 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"irisops/bot"
+	"irisops/bot/inbox"
 	"irisops/bot/message"
 )
 
@@ -35,6 +39,39 @@ func TestSpeaker(t *testing.T) {
 		if who, text := term.Speaker(line); who != want[0] || text != want[1] {
 			t.Errorf("%q is %q, %q; want %q", line, who, text, want)
 		}
+	}
+}
+
+// typist is a conversation that writes down who says what.
+type typist struct{ said []string }
+
+func (c *typist) Join(bot.Room)  {}
+func (c *typist) Leave(bot.Room) {}
+func (c *typist) Handle(_ context.Context, d inbox.Delivery) *bot.Outcome {
+	c.said = append(c.said, d.Caller+": "+d.Text)
+	return nil
+}
+
+// as NAME alone goes on as that person, until another one is named.
+func TestSpeakingOnAsSomeoneElse(t *testing.T) {
+	var out bytes.Buffer
+	c := &typist{}
+	term := NewTerminal(&out, false, Style{Width: 80}, time.UTC, []string{"operator", "second"})
+	term.Bot = c
+	for _, line := range []string{"status", "as second", "approve", "as operator deny", "ack", "as nobody", "", "as second", "as", "as operator", "halt"} {
+		if term.line(t.Context(), line) {
+			t.Errorf("%q ends the conversation", line)
+		}
+	}
+	want := []string{"demo:operator: status", "demo:second: approve", "demo:operator: deny", "demo:second: ack", "demo:nobody: whoami", "demo:second: help as", "demo:operator: halt"}
+	if diff := cmp.Diff(want, c.said); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !strings.Contains(out.String(), "You speak as second from now on. `as operator` takes that back.") {
+		t.Error(out.String())
+	}
+	if !term.line(t.Context(), "quit") {
+		t.Error("quit does not end it")
 	}
 }
 

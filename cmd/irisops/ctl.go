@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/term"
 
@@ -25,10 +29,15 @@ type ctlCommand struct {
 	Words  []string `arg:"" passthrough:"" help:"What to say: status, declare P0 'no clients can connect', help."`
 }
 
-// defaultSocket is where irisops listens unless the config says otherwise.
-const defaultSocket = "/run/irisops.sock"
+// usualSockets are where irisops listens, wherever that is not said: as the
+// systemd unit has it, as docs/irisops.example.yaml has it, and in the data
+// folder that both have.
+var usualSockets = []string{"/run/irisops/irisops.sock", "/run/irisops.sock", "/var/lib/irisops/irisops.sock"}
 
 func (c ctlCommand) Run(ctx context.Context, s streams) error {
+	if err := c.takeFlags(); err != nil {
+		return err
+	}
 	path, err := c.socket()
 	if err != nil {
 		return err
@@ -36,6 +45,7 @@ func (c ctlCommand) Run(ctx context.Context, s streams) error {
 	var last []string              // keys in order of appearance
 	posts := map[string]bot.Post{} // the last state of each
 	style := styleOf(s.out)
+	style.Keep = c.again() + " --save FOLDER"
 	text, all := console.Everything(command.Join(c.Words))
 	style.All = c.All || all
 	code, err := console.Dial(ctx, path, text, c.Yes, func(p bot.Post) {
@@ -94,6 +104,47 @@ func (c ctlCommand) save(keys []string, posts map[string]bot.Post, s streams) er
 	return nil
 }
 
+// takeFlags takes irisops's own flags off the end of the words: who adds --save
+// FOLDER to what was typed before means the same as who puts it in front.
+func (c *ctlCommand) takeFlags() error {
+	values := map[string]*string{"--save": &c.Save, "--config": &c.Config, "--socket": &c.Socket}
+	switches := map[string]*bool{"--json": &c.JSON, "--yes": &c.Yes}
+	for {
+		n := len(c.Words)
+		if n > 1 && switches[c.Words[n-1]] != nil {
+			*switches[c.Words[n-1]], c.Words = true, c.Words[:n-1]
+			continue
+		}
+		if n > 0 && values[c.Words[n-1]] != nil {
+			return &actions.Error{Code: "usage", Text: c.Words[n-1] + " needs a value behind it.", Hint: "See: irisops ctl --help"}
+		}
+		if n < 3 || values[c.Words[n-2]] == nil {
+			break
+		}
+		path, err := filepath.Abs(c.Words[n-1])
+		if err != nil {
+			return err
+		}
+		*values[c.Words[n-2]], c.Words = path, c.Words[:n-2]
+	}
+	if c.Config != "" && c.Socket != "" {
+		return &actions.Error{Code: "usage", Text: "--config and --socket both say which irisops is meant.", Hint: "Give one of them."}
+	}
+	return nil
+}
+
+// again is how this very irisops is spoken to once more.
+func (c ctlCommand) again() string {
+	words := program + " ctl"
+	switch {
+	case c.Socket != "":
+		words += " --socket " + shellWord(c.Socket)
+	case c.Config != "":
+		words += " --config " + shellWord(c.Config)
+	}
+	return words
+}
+
 func (c ctlCommand) socket() (string, error) {
 	switch {
 	case c.Socket != "":
@@ -104,10 +155,27 @@ func (c ctlCommand) socket() (string, error) {
 	if env := os.Getenv("IRISOPS_SOCKET"); env != "" {
 		return env, nil
 	}
-	if _, err := os.Stat(defaultSocket); err == nil {
-		return defaultSocket, nil
+	return firstSocket(usualSockets)
+}
+
+// firstSocket is the first of the paths where anything is. One that this account
+// may not look at is told apart from one that is not there.
+func firstSocket(paths []string) (string, error) {
+	var closed []string
+	for _, path := range paths {
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			return path, nil
+		case errors.Is(err, fs.ErrPermission):
+			closed = append(closed, path)
+		}
 	}
-	return "", &actions.Error{Code: "usage", Text: "Which irisops do you mean? None listens on " + defaultSocket + ".", Hint: "Give --config FILE or --socket PATH."}
+	e := &actions.Error{Code: "usage", Text: "Which irisops do you mean? None listens on " + strings.Join(paths, ", ") + ".",
+		Hint: "Give --config FILE or --socket PATH, or set IRISOPS_SOCKET; where none runs, start one: irisops run --config FILE"}
+	if len(closed) > 0 {
+		e.Text = fmt.Sprintf("Which irisops do you mean? This account may not look at %s, and nothing else is on %s.", strings.Join(closed, ", "), strings.Join(paths, ", "))
+	}
+	return "", e
 }
 
 // styleOf fits what is printed to where it goes.

@@ -51,9 +51,8 @@ func (c backupCommand) Run(ctx context.Context, s streams) (err error) {
 	if err != nil {
 		return fmt.Errorf("the copy was made and does not pass the check: %w", err)
 	}
-	_, err = fmt.Fprintf(s.out, "%s: %d bytes, schema %d, read to the end and whole, %d ms.\nTo put it back: irisops restore-db --config %s %s\n",
-		c.File, n, schema, time.Since(began).Milliseconds(), c.Config, c.File)
-	return err
+	return say(s.out, "%s: %d bytes, schema %d, read to the end and whole, %d ms.\nTo put it back: irisops restore-db --config %s %s\n",
+		c.File, n, schema, time.Since(began).Milliseconds(), shellWord(c.Config), shellWord(c.File))
 }
 
 func copyDatabase(ctx context.Context, cfg config.Config, to io.Writer) (int64, error) {
@@ -83,6 +82,10 @@ func (c restoreCommand) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(c.File); errors.Is(err, os.ErrNotExist) {
+		return &actions.Error{Code: "no-copy", Text: fmt.Sprintf("There is no file %s. The database stays as it is.", c.File),
+			Hint: fmt.Sprintf("Name a copy that was made with: irisops backup-db --config %s FILE", shellWord(c.Config)), Err: err}
+	}
 	kept, err := store.Restore(databaseOf(cfg), c.File, time.Now())
 	if err != nil {
 		return err
@@ -91,6 +94,5 @@ func (c restoreCommand) Run(s streams) error {
 	if kept != "" {
 		fmt.Fprintf(s.out, "What stood there is kept: %s\n", kept)
 	}
-	_, err = fmt.Fprintf(s.out, "What came due since that copy fires at the next start, marked late. Start it: irisops run --config %s\n", c.Config)
-	return err
+	return say(s.out, "What came due since that copy fires at the next start, marked late. Start it: irisops run --config %s\n", shellWord(c.Config))
 }

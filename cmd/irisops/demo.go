@@ -87,7 +87,7 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 	}
 	defer func() {
 		if others {
-			fmt.Fprintf(out, "The cluster was up before, and stays up: irisops lab down --dir %s\n", l.Dir())
+			say(out, "The cluster was up before, and stays up: irisops lab down --dir %s\n", shellWord(l.Dir()))
 			return
 		}
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
@@ -97,7 +97,7 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 			err = downErr
 		}
 	}()
-	fmt.Fprintf(out, "It is up after %.1f s, in %s.\nShould this program be killed: irisops lab down --dir %s\n", time.Since(began).Seconds(), l.Dir(), l.Dir())
+	say(out, "It is up after %.1f s, in %s.\nShould this program be killed: irisops lab down --dir %s\n", time.Since(began).Seconds(), l.Dir(), shellWord(l.Dir()))
 	return f(ctx, l)
 }
 
@@ -166,7 +166,9 @@ func demoPeople() []string {
 
 // prompt leaves a person with a running cluster and the conversation.
 func prompt(ctx context.Context, l *lab.Lab, s streams) (err error) {
-	terminal := console.NewTerminal(s.out, true, styleOf(s.out), time.Local, demoPeople())
+	style := styleOf(s.out)
+	style.Keep = program + " ctl --config " + shellWord(l.ConfigFile()) + " --save FOLDER"
+	terminal := console.NewTerminal(s.out, true, style, time.Local, demoPeople())
 	st, err := newStage(ctx, l, terminal, nil)
 	if err != nil {
 		return err
@@ -176,7 +178,7 @@ func prompt(ctx context.Context, l *lab.Lab, s streams) (err error) {
 			err = stopErr
 		}
 	}()
-	fmt.Fprintf(s.out, `
+	say(s.out, `
 You are "operator" in #iris-ops; "second", "owner" and "guest" are here too. Try this:
 
   status                               everything is well
@@ -184,14 +186,22 @@ You are "operator" in #iris-ops; "second", "owner" and "guest" are here too. Try
   declare P0 "no clients can connect"  the clocks start, the first diagnosis follows
   restart edge1     then: confirm      see what will run, run it, see that it worked
   recovered         then: resolve      proved and closed; timeline tells the story
-  stop core         then: as second approve     what is dangerous needs a second person
+  stop core         then: as second approve     %s needs a second person
   help              or:   help restart          all the words
   quit                                 ends the demo, and the cluster if the demo started it
 
 More to break things with, in another terminal: irisops lab pause edge2 --dir %s
 
-`, pidOf(ctx, l, "edge1"), l.Dir())
+`, pidOf(ctx, l, "edge1"), dangerous(l), shellWord(l.Dir()))
 	return terminal.Interact(ctx, s.in)
+}
+
+// dangerous says what `stop core` is: core is the one core, or the role of all.
+func dangerous(l *lab.Lab) string {
+	if _, err := l.Node(string(lab.Core)); err != nil {
+		return "all cores at once: that"
+	}
+	return "what is dangerous"
 }
 
 func pidOf(ctx context.Context, l *lab.Lab, short string) string {

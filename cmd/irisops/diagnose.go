@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"irisops/actions"
@@ -19,6 +21,8 @@ type diagnoseCommand struct {
 	Cluster string `help:"Which cluster, where there are several."`
 	JSON    bool   `name:"json" help:"Print the findings as JSON."`
 	All     bool   `help:"Show what is healthy too."`
+
+	Words []string `arg:"" optional:"" help:"What is looked at, as in the conversation: full (the default), quick, node edge1, mnesia, messages, host, network."`
 }
 
 // Run makes all checks once, without a running irisops and without its database.
@@ -41,7 +45,11 @@ func (c diagnoseCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	result, err := look.Look(ctx, actions.Request{Args: actions.Args{"mode": "full"}, Now: time.Now().UTC()})
+	args, err := c.args()
+	if err != nil {
+		return err
+	}
+	result, err := look.Look(ctx, actions.Request{Args: args, Now: time.Now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -56,7 +64,10 @@ func (c diagnoseCommand) Run(ctx context.Context, s streams) error {
 	} else {
 		style := styleOf(s.out)
 		style.All = c.All
-		console.Render(s.out, bot.ResultMessage(result), style)
+		m := bot.ResultMessage(result)
+		m.Buttons = nil // nobody is there who could be told these words
+		console.Render(s.out, m, style)
+		c.sayNext(s.out, result.Next, len(clusters) > 1)
 	}
 	if err != nil {
 		return err
@@ -65,6 +76,47 @@ func (c diagnoseCommand) Run(ctx context.Context, s streams) error {
 		return exit(code)
 	}
 	return nil
+}
+
+// args are the words, which are read as the conversation does.
+func (c diagnoseCommand) args() (actions.Args, error) {
+	switch n := len(c.Words); {
+	case n == 0:
+		return actions.Args{"mode": "full"}, nil
+	case n == 1:
+		return actions.Args{"mode": c.Words[0]}, nil
+	case n == 2 && c.Words[0] == "node":
+		return actions.Args{"mode": "node", "node": c.Words[1]}, nil
+	}
+	return nil, &actions.Error{Code: "usage", Text: fmt.Sprintf("%q is too much: one word, or node and which.", strings.Join(c.Words, " ")),
+		Hint: "See: irisops diagnose --help"}
+}
+
+// sayNext prints what can be done now so that a shell takes it: what looks closer
+// needs no running irisops, everything else does.
+func (c diagnoseCommand) sayNext(w io.Writer, next []actions.Next, several bool) {
+	if len(next) == 0 {
+		return
+	}
+	config := " --config " + shellWord(c.Config)
+	which := ""
+	if several {
+		which = " --cluster " + c.Cluster
+	}
+	asks := false
+	fmt.Fprintln(w)
+	for _, n := range next {
+		line := "irisops ctl" + config + " " + n.Words + which
+		if mode, looks := strings.CutPrefix(n.Words, "diagnose"); looks && !strings.Contains(mode, "--") {
+			line = "irisops diagnose" + config + which + mode
+		} else {
+			asks = true
+		}
+		say(w, "  %s\n", line)
+	}
+	if asks {
+		say(w, "\n  irisops ctl speaks to an irisops that runs: irisops run%s\n", config)
+	}
 }
 
 func action(c *cluster.Cluster, name string) (actions.Action, error) {
@@ -80,12 +132,19 @@ func pick(clusters []*cluster.Cluster, name string) (*cluster.Cluster, error) {
 	if name == "" && len(clusters) == 1 {
 		return clusters[0], nil
 	}
-	names := ""
+	var names []string
 	for _, c := range clusters {
-		if c.Name == name {
+		if strings.EqualFold(c.Name, name) {
 			return c, nil
 		}
-		names += " " + c.Name
+		names = append(names, c.Name)
 	}
-	return nil, &actions.Error{Code: "usage", Text: "Which cluster?", Hint: fmt.Sprintf("Give --cluster with one of:%s.", names)}
+	e := &actions.Error{Code: "usage", Text: "The config has several clusters.", Hint: fmt.Sprintf("Give --cluster with one of: %s.", strings.Join(names, ", "))}
+	switch {
+	case name != "" && len(names) == 1:
+		e.Text, e.Hint = fmt.Sprintf("The config has no cluster %q, only %s.", name, names[0]), "Leave --cluster out."
+	case name != "":
+		e.Text = fmt.Sprintf("The config has no cluster %q.", name)
+	}
+	return nil, e
 }

@@ -42,7 +42,7 @@ func (c doctorCommand) Run(ctx context.Context, s streams) error {
 		d.say(false, "config", w.Error(), "")
 	}
 	d.slack(ctx, cfg, c.slackAPI)
-	if err := d.clusters(ctx, cfg); err != nil {
+	if err := d.clusters(ctx, cfg, c.Config); err != nil {
 		return err
 	}
 	d.pagers(ctx, cfg)
@@ -67,7 +67,7 @@ func (d *doctor) say(good bool, what, seen, way string) {
 	}
 	fmt.Fprintf(d.out, "%s %-20s %s\n", mark, what, seen)
 	if way != "" {
-		fmt.Fprintf(d.out, "  %-20s → %s\n", "", way)
+		say(d.out, "  %-20s → %s\n", "", way)
 	}
 }
 
@@ -127,7 +127,7 @@ func (d *doctor) requests(ctx context.Context, cfg config.Config) {
 	d.say(true, what, address+" answers as Slack wants it.", "")
 }
 
-func (d *doctor) clusters(ctx context.Context, cfg config.Config) error {
+func (d *doctor) clusters(ctx context.Context, cfg config.Config, file string) error {
 	a := &app{}
 	defer func() { a.Stop(context.WithoutCancel(ctx)) }()
 	clusters, err := a.clusters(cfg, nil, slog.New(slog.DiscardHandler))
@@ -140,7 +140,7 @@ func (d *doctor) clusters(ctx context.Context, cfg config.Config) error {
 		cancel()
 		way := ""
 		if level != actions.OK {
-			way = fmt.Sprintf("irisops diagnose --config FILE --cluster %s says more.", c.Name)
+			way = fmt.Sprintf("irisops diagnose --config %s --cluster %s says more.", shellWord(file), c.Name)
 		}
 		d.say(level == actions.OK, "cluster "+c.Name, line+".", way)
 	}

@@ -16,26 +16,27 @@ func TestLabPartitionAndHeal(t *testing.T) {
 	dir := labDir{Dir: l.Dir()}
 	var out bytes.Buffer
 	s := streams{out: &out}
-	if err := (labPartition{labDir: dir, One: "core,edge1", Other: "core2"}).Run(t.Context(), s); err != nil {
+	if err := (labPartition{labDir: dir, One: "core1,edge1", Other: "core2"}).Run(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
 	if err := (labHeal{labDir: dir}).Run(t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	want := `core,edge1 and core2 are cut off from each other. irisops still reaches both sides.
-  core sees edge1; its Mnesia runs alone
+	want := `core1,edge1 and core2 are cut off from each other. irisops still reaches both sides.
+  core1 sees edge1; its Mnesia runs alone
   core2 sees nobody; its Mnesia runs alone
-  edge1 sees core
+  edge1 sees core1
 Join them again with: irisops lab heal --dir DIR
 Every node sees all the others.
-  core sees core2, edge1; its Mnesia runs alone
-  core2 sees core, edge1; its Mnesia runs alone
-  edge1 sees core, core2
+  core1 sees core2, edge1; its Mnesia runs alone
+  core2 sees core1, edge1; its Mnesia runs alone
+  edge1 sees core1, core2
+Mnesia stays in two: that is a split-brain, and a person decides whose data stay. Say to irisops: recover split-brain
 `
 	if got := strings.ReplaceAll(out.String(), l.Dir(), "DIR"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	err := (labPartition{labDir: dir, One: "core", Other: "core7"}).Run(t.Context(), s)
+	err := (labPartition{labDir: dir, One: "core1", Other: "core7"}).Run(t.Context(), s)
 	if actions.CodeOf(err) != actions.CodeNoSuchNode {
 		t.Errorf("a node that is not there: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -31,7 +32,7 @@ const (
 type commands struct {
 	Run         runCommand      `cmd:"" help:"Stand beside the clusters that the config describes."`
 	Demo        demoCommand     `cmd:"" default:"withargs" help:"A local cluster of real Erlang nodes, and the conversation in this terminal. This is what runs when nothing is given."`
-	Ctl         ctlCommand      `cmd:"" help:"Say something to a running irisops over its socket: irisops ctl status"`
+	Ctl         ctlCommand      `cmd:"" help:"Say something to a running irisops over its socket: ${program} ctl status"`
 	Diagnose    diagnoseCommand `cmd:"" help:"Make all checks once, without a running irisops. Exits 2 if anything is critical, else 3 if something is unknown, else 1 on warnings, else 0."`
 	CheckConfig checkCommand    `cmd:"" help:"Read a config and name every fault, with file and line."`
 	BackupDB    backupCommand   `cmd:"" name:"backup-db" help:"Copy irisops's own database to a file, while irisops runs or while it does not."`
@@ -57,14 +58,15 @@ func (e exit) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	calledBy(os.Args[0])
 	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
 }
 
 // run carries out one command line and returns its exit code.
 func run(ctx context.Context, args []string, s streams) (code int) {
 	var c commands
-	parser, err := kong.New(&c, kong.Name("irisops"),
-		kong.Description("Stands beside the people who run IRIS. Start with: irisops demo"),
+	parser, err := kong.New(&c, kong.Name(program), kong.Vars{"program": program},
+		kong.Description(typed("Stands beside the people who run IRIS. Start with: irisops demo")),
 		kong.Writers(s.out, s.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(func(n int) { panic(exit(n)) }), // --help
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(s))
@@ -91,10 +93,24 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(s.err, "irisops: %v\nSee irisops --help.\n", err)
+		say(s.err, "irisops: %v\nSee: %s %s\n", err, program, helpOf(err, args))
 		return exitUsage
 	}
 	return report(parsed.Run(), s.err)
+}
+
+// helpOf is how the help is called up of the command that was not understood.
+func helpOf(err error, args []string) string {
+	words := ""
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		for _, step := range wrong.Context.Path {
+			if step.Command != nil && slices.Contains(args, step.Command.Name) { // demo is not always said
+				words += step.Command.Name + " "
+			}
+		}
+	}
+	return words + "--help"
 }
 
 // report prints why a command failed, once, and picks its exit code.
@@ -106,7 +122,7 @@ func report(err error, w io.Writer) int {
 	case errors.As(err, &n):
 		return int(n)
 	}
-	fmt.Fprintln(w, "irisops:", err)
+	say(w, "irisops: %v\n", err)
 	if actions.CodeOf(err) == "usage" {
 		return exitUsage
 	}

@@ -37,7 +37,7 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), c.Config)
+	say(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), shellWord(c.Config))
 	if a.web != nil {
 		fmt.Fprintf(s.out, "The board: %s\n", a.web.URL())
 	}
@@ -64,7 +64,9 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 
 // startApp starts irisops with that config; on an error nothing of it is left.
 func (c runCommand) startApp(ctx context.Context, s streams, log *slog.Logger, cfg config.Config) (*app, error) {
-	feed := console.NewTerminal(s.out, false, styleOf(s.out), cfg.Zone(), []string{"irisops"})
+	style := styleOf(s.out)
+	style.Keep = ctlOf(cfg.Socket.Path) + " --save FOLDER"
+	feed := console.NewTerminal(s.out, false, style, cfg.Zone(), []string{"irisops"})
 	a, err := newApp(cfg, overrides{rooms: []bot.Room{feed}}, log)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -110,6 +111,12 @@ func (c manifestCommand) Run(s streams) error {
 	table, err := bot.TableOf(cluster.New(cluster.Spec{}, nil, nil, nil, cluster.Options{}).Actions())
 	if err != nil {
 		return err
+	}
+	if c.URL != "" {
+		if u, err := url.Parse(c.URL); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return &actions.Error{Code: "usage", Text: fmt.Sprintf("--url: %q is not an address that Slack sends to.", c.URL),
+				Hint: "It begins with https:// and has a host that Slack reaches, for example https://irisops.example.org, as external_url in the config."}
+		}
 	}
 	manifest, err := slack.Manifest(table, strings.TrimRight(c.URL, "/"))
 	if err != nil {

@@ -83,7 +83,7 @@ func tour(ctx context.Context, l *lab.Lab, out io.Writer) (err error) {
 			return err
 		}
 	}
-	terminal.Narrate("That was real: real nodes, a real database, and everything that was said is in its timeline.\n--- Now it is all taken down again. `irisops demo` leaves you at the prompt.")
+	terminal.Narrate(typed("That was real: real nodes, a real database, and everything that was said is in its timeline.\n--- Now it is all taken down again. `irisops demo` leaves you at the prompt."))
 	return nil
 }
 

@@ -230,8 +230,9 @@ func (b *Bot) sighting(ctx context.Context, r runbook.Run, plan actions.Plan) st
 
 // answerUnanswered deals with deliveries that were kept but not answered. What
 // was carried out only gets its word. Looking and telling are carried out now,
-// telling only if it is young. An agreement is never taken up again: what it
-// meant may have changed, so the person is asked for it once more.
+// telling only if it is young, and so is what the calendar wanted and did not
+// begin. An agreement of a person's is never taken up again: what it meant may
+// have changed, so they are asked for it once more.
 func (b *Bot) answerUnanswered(ctx context.Context) error {
 	left, err := b.Store.Unanswered()
 	if err != nil {
@@ -252,7 +253,13 @@ func (b *Bot) answerUnanswered(ctx context.Context) error {
 	if len(again) > 0 {
 		b.background("what was left unanswered", func(ctx context.Context) {
 			for _, d := range again { // in their order
-				b.carryOut(ctx, &Outcome{}, d)
+				out := b.CarryOut(ctx, d)
+				if d.Via == viaSchedule {
+					b.background(d.Caller, func(ctx context.Context) {
+						result, text := outcomeOf(d, out)
+						b.calendar.Ended(ctx, d.ID, result, text)
+					})
+				}
 			}
 		})
 	}
@@ -270,6 +277,8 @@ func (b *Bot) afterCrash(d inbox.Delivery) (message.Message, bool) {
 	parsed, err := b.table.Parse(d.Text, b.people())
 	switch {
 	case err != nil || parsed.Spec.Class == actions.See:
+		return message.Message{}, false
+	case b.mayRunAgain(d):
 		return message.Message{}, false
 	case d.Yes || slices.Contains(agreements, parsed.Spec.Words):
 		return message.Message{Level: message.Refused,

@@ -101,22 +101,38 @@ func (b *Bot) runScheduled(ctx context.Context, r schedule.Run, ended func(sched
 		return nil
 	}
 	fresh, err := b.Receive(ctx, d)
-	if err != nil || !fresh {
+	if err != nil {
 		return err
+	}
+	if !fresh { // handed over before irisops was killed, and dealt with at the start
+		ended(schedule.Unknown, schedule.Restarted)
+		return nil
 	}
 	if r.Late > 0 {
 		b.publish(ctx, Post{Key: r.ID + "/late", Message: message.Message{Level: message.Info,
 			Title: fmt.Sprintf("The schedule %s, due at %s, runs now, late by %s.", e.Name, b.clock(r.Due, nowUTC()), spoken(r.Late))}})
 	}
-	b.background(d.Caller, func(ctx context.Context) {
-		out := b.CarryOut(ctx, d)
-		if code := out.Wait(); code != ExitDone {
-			ended(schedule.Failed, "see what it answered to `"+d.Text+"`")
-			return
-		}
-		ended(schedule.Done, "")
-	})
+	b.background(d.Caller, func(ctx context.Context) { ended(outcomeOf(d, b.CarryOut(ctx, d))) })
 	return nil
+}
+
+// outcomeOf waits for what came of a run.
+func outcomeOf(d inbox.Delivery, out *Outcome) (schedule.Result, string) {
+	if code := out.Wait(); code != ExitDone {
+		return schedule.Failed, "see what it answered to `" + d.Text + "`"
+	}
+	return schedule.Done, ""
+}
+
+// mayRunAgain says that a run which irisops was killed in did nothing yet, is
+// young, and may still be made.
+func (b *Bot) mayRunAgain(d inbox.Delivery) bool {
+	name, ok := strings.CutPrefix(d.Caller, viaSchedule+":")
+	if !ok || d.Via != viaSchedule || !d.CarriedOut.IsZero() || time.Since(d.Received) > StaleAfter {
+		return false
+	}
+	e, err := b.scheduled(name)
+	return err == nil && b.against(e.Entry, nowUTC()) == ""
 }
 
 // against is what stands against running an entry now.
@@ -157,7 +173,7 @@ func (b *Bot) holds(e Scheduled, now time.Time) (string, error) {
 			return "", err
 		}
 		for _, inc := range open {
-			if inc.Cluster == cluster && inc.State != incident.Recovered && !inc.Drill {
+			if (e.Cluster == "" || inc.Cluster == cluster) && inc.State != incident.Recovered && !inc.Drill {
 				return fmt.Sprintf("%s %s is %s: %s", inc.ID(), inc.Priority, inc.State, inc.Title), nil
 			}
 		}

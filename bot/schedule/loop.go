@@ -50,6 +50,7 @@ type Loop struct {
 
 	now  func() time.Time // nil: time.Now
 	tick time.Duration    // 0: a second
+	seen time.Time        // the clock, when a round was last made whole
 
 	mu       sync.Mutex
 	troubled time.Time // when a trouble was last told
@@ -57,6 +58,7 @@ type Loop struct {
 
 // Run runs until ctx ends.
 func (l *Loop) Run(ctx context.Context) {
+	l.interrupted(ctx)
 	t := time.NewTicker(max(l.tick, tick))
 	defer t.Stop()
 	for {
@@ -65,6 +67,38 @@ func (l *Loop) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+		}
+	}
+}
+
+// interrupted is what there is to say of runs that were under way when irisops
+// ended: nobody is left who would tell how they went.
+func (l *Loop) interrupted(ctx context.Context) {
+	states, err := l.Store.Schedules()
+	if err != nil {
+		return // the round says it
+	}
+	for _, s := range states {
+		if s.Last != nil && s.Last.Result == Started {
+			l.ended(ctx, s.Name, s.Last.Due, Unknown, Restarted)
+		}
+	}
+}
+
+// Restarted is why it is unknown how a run ended.
+const Restarted = "irisops was restarted before it was over"
+
+// Ended records how the run with that id ended, where it was handed over before
+// irisops was started.
+func (l *Loop) Ended(ctx context.Context, id string, result Result, text string) {
+	states, err := l.Store.Schedules()
+	if err != nil {
+		l.trouble(fmt.Errorf("how a schedule ended cannot be recorded: %w", err))
+		return
+	}
+	for _, s := range states {
+		if s.Last != nil && ID(s.Name, s.Last.Due) == id {
+			l.ended(ctx, s.Name, s.Last.Due, result, text)
 		}
 	}
 }
@@ -87,22 +121,26 @@ func (l *Loop) round(ctx context.Context) {
 		known[s.Name] = s
 	}
 	var failed []error
+	began := l.clock()
+	back := began.Before(l.seen) || l.seen.IsZero()
 	for _, e := range l.Entries {
 		if ctx.Err() != nil {
 			return
 		}
-		if err := l.look(ctx, e, known[e.Name]); err != nil {
+		if err := l.look(ctx, e, known[e.Name], back); err != nil {
 			failed = append(failed, fmt.Errorf("the schedule %s is due and cannot be run: %w", e.Name, err))
 		}
 	}
 	if len(failed) > 0 {
 		l.trouble(errors.Join(failed...))
+		return
 	}
+	l.seen = began
 }
 
-func (l *Loop) look(ctx context.Context, e Entry, s State) error {
+func (l *Loop) look(ctx context.Context, e Entry, s State, back bool) error {
 	now := l.clock()
-	next, run, tell := decide(e, s, now, func(e Entry) string { return l.Against(e, now) })
+	next, run, tell := decide(e, s, now, back, func(e Entry) string { return l.Against(e, now) })
 	if same(s, next) {
 		return nil
 	}
@@ -112,7 +150,7 @@ func (l *Loop) look(ctx context.Context, e Entry, s State) error {
 		if late := now.Sub(due); late > onTime {
 			r.Late = late.Round(time.Second)
 		}
-		if err := l.Deliver(ctx, r, func(result Result, text string) { l.ended(ctx, e, due, result, text) }); err != nil {
+		if err := l.Deliver(ctx, r, func(result Result, text string) { l.ended(ctx, e.Name, due, result, text) }); err != nil {
 			return err
 		}
 	}
@@ -135,18 +173,19 @@ func (l *Loop) look(ctx context.Context, e Entry, s State) error {
 	return err
 }
 
-// ended records how a run ended, unless another is the last one by now.
-func (l *Loop) ended(ctx context.Context, e Entry, due time.Time, result Result, text string) {
+// ended records how a run ended, unless another is the last one by now, or it is
+// known already.
+func (l *Loop) ended(ctx context.Context, name string, due time.Time, result Result, text string) {
 	o := Outcome{Due: due, At: l.clock(), Result: result, Text: text}
-	err := l.Store.AmendSchedule(context.WithoutCancel(ctx), e.Name, func(s *State) bool {
-		if s.Last != nil && s.Last.Due.After(due) {
+	err := l.Store.AmendSchedule(context.WithoutCancel(ctx), name, func(s *State) bool {
+		if s.Last != nil && (s.Last.Due.After(due) || result == Unknown && s.Last.Due.Equal(due) && s.Last.Result != Started) {
 			return false
 		}
 		s.Last = &o
 		return true
 	})
 	if err != nil {
-		l.trouble(fmt.Errorf("how the schedule %s ended cannot be recorded: %w", e.Name, err))
+		l.trouble(fmt.Errorf("how the schedule %s ended cannot be recorded: %w", name, err))
 	}
 }
 

@@ -6,12 +6,15 @@
 // entry is due next stands in the store. A run is handed over first, under an id
 // made of its name and the time it was due, and only then is the next time
 // recorded: a crash in between hands the same run over again, which is known by
-// its id and does nothing. So a run is neither lost nor made twice.
+// its id and does nothing. So a run is neither lost nor made twice. What became
+// of one that irisops was killed in is unknown, and said to be.
 //
 // The rule for missed runs: one that is found due late, because irisops was off,
 // the machine asleep or the clock set forward, is made up for if it is no later
 // than the entry's Late, once, however many were missed; else it is skipped.
-// Either is said. A clock that is set back repeats nothing.
+// Either is said. A clock that is set back repeats nothing, unless it had been
+// wrong by more than from one time to the next: then the next one is worked out
+// anew, or it would not come for as long as the clock had been ahead.
 package schedule
 
 import (
@@ -71,6 +74,7 @@ const (
 	Failed  Result = "failed"  // or refused
 	Skipped Result = "skipped" // something stood against it
 	Missed  Result = "missed"  // found due too late
+	Unknown Result = "unknown" // irisops was stopped before it ended
 )
 
 // ID of the delivery that the run due then is: the same run has the same one.
@@ -80,9 +84,10 @@ func ID(name string, due time.Time) string {
 
 // decide is what is to be done about an entry now. The state is as it is to be
 // kept; run says that the entry is to be handed over before it is. tell says that
-// people should hear why it is not.
-func decide(e Entry, s State, now time.Time, against func(Entry) string) (next State, run, tell bool) {
-	if s.Name == "" || s.Spec != e.When.String() || e.When.tooFar(s.Next, now) {
+// people should hear why it is not. back says that the clock may have been set back
+// since the last time.
+func decide(e Entry, s State, now time.Time, back bool, against func(Entry) string) (next State, run, tell bool) {
+	if s.Name == "" || s.Spec != e.When.String() || back && e.When.tooFar(s.Next, now) {
 		s.Name, s.Spec, s.Next = e.Name, e.When.String(), e.When.Next(now)
 		return s, false, false
 	}

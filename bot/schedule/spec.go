@@ -86,10 +86,14 @@ func (s Spec) Next(now time.Time) time.Time {
 }
 
 // tooFar says that a recorded time cannot have come from this spec at a clock
-// like this one: the clock was set back meanwhile.
+// like this one: the clock was set back meanwhile, by more than from one time to
+// the next. Then it had been wrong, and what is recorded may be years away.
 func (s Spec) tooFar(next, now time.Time) bool {
-	every, ok := s.cron.(cron.ConstantDelaySchedule)
-	return ok && next.Sub(now) > 2*every.Delay+time.Second
+	if every, ok := s.cron.(cron.ConstantDelaySchedule); ok {
+		return next.Sub(now) > 2*every.Delay+time.Second
+	}
+	second := s.Next(s.Next(now))
+	return !second.IsZero() && next.After(second)
 }
 
 // onWall is where the hands of the clock stand, as a time without a zone.

@@ -31,6 +31,23 @@ func (db *DB) Copy(size func(int64) error, to io.Writer) error {
 	}))
 }
 
+// CopyUnused writes the database at path as it stands, with the schema that it
+// has, while nobody has it open; it says so if somebody has. It changes nothing.
+func CopyUnused(path string, to io.Writer) (size int64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return 0, unusable(path, "opened", err)
+	}
+	defer file.Close() // and with it the lock
+	if err := lock(file, lockPatience); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return 0, locked(path, file)
+		}
+		return 0, unusable(path, "locked", err)
+	}
+	return io.Copy(to, file)
+}
+
 // Check reads the whole file at path and says which schema it has, or why it
 // cannot be used. It changes nothing, and the file must not be in use.
 func Check(path string) (schema uint64, err error) {
@@ -116,6 +133,9 @@ func place(from, to string) error {
 		return err
 	}
 	defer os.Remove(temp.Name())
+	if err := give(temp, to); err != nil {
+		return errors.Join(err, temp.Close())
+	}
 	if _, err := io.Copy(temp, in); err != nil {
 		return errors.Join(err, temp.Close())
 	}
@@ -126,4 +146,24 @@ func place(from, to string) error {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// give makes the file's owner that of the one whose place it takes, or of its
+// folder: root restores, and irisops has to be able to open it.
+func give(file *os.File, to string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	old, err := os.Stat(to)
+	if errors.Is(err, fs.ErrNotExist) {
+		old, err = os.Stat(filepath.Dir(to))
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := old.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return file.Chown(int(owner.Uid), int(owner.Gid))
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"irisops/actions"
@@ -116,4 +117,30 @@ func TestRestore(t *testing.T) {
 	}
 	db = value(Open(fresh, Options{}))(t)
 	must(t, db.Close())
+}
+
+// TestRestoreKeepsTheOwner: root restores what another account uses.
+func TestRestoreKeepsTheOwner(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "irisops.db")
+	db := value(Open(path, Options{}))(t)
+	backup := copyOf(t, db)
+	must(t, db.Close())
+	want := os.Geteuid() // only root can give files away
+	if want == 0 {
+		want = 65534
+		must(t, os.Chown(path, want, want))
+	}
+	value(Restore(path, backup, t0))(t)
+	if owner := value(os.Stat(path))(t).Sys().(*syscall.Stat_t).Uid; int(owner) != want {
+		t.Errorf("the restored database belongs to %d, the one before to %d", owner, want)
+	}
+	must(t, os.Remove(path))
+	if want == 65534 {
+		must(t, os.Chown(dir, want, want))
+	}
+	value(Restore(path, backup, t0))(t)
+	if owner := value(os.Stat(path))(t).Sys().(*syscall.Stat_t).Uid; int(owner) != want {
+		t.Errorf("where none stood, it belongs to %d, the folder to %d", owner, want)
+	}
 }

@@ -63,12 +63,7 @@ func copyDatabase(ctx context.Context, cfg config.Config, to io.Writer) (int64, 
 	if _, err := os.Stat(databaseOf(cfg)); err != nil {
 		return 0, &actions.Error{Code: "no-database", Text: fmt.Sprintf("No irisops runs with this config, and there is no database at %s.", databaseOf(cfg)), Hint: "Is data: the folder that irisops uses?", Err: err}
 	}
-	db, err := store.Open(databaseOf(cfg), store.Options{})
-	if err != nil {
-		return 0, err
-	}
-	err = db.Copy(func(size int64) error { n = size; return nil }, to)
-	return n, errors.Join(err, db.Close())
+	return store.CopyUnused(databaseOf(cfg), to)
 }
 
 type restoreCommand struct {

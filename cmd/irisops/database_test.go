@@ -46,3 +46,29 @@ func TestBackupAndRestoreOfTheDatabase(t *testing.T) {
 		t.Errorf("on the restored database it ends with %d", code)
 	}
 }
+
+// TestBackupOfAnOlderDatabase: the new program copies what the old one left, as it
+// is, so that there is a way back.
+func TestBackupOfAnOlderDatabase(t *testing.T) {
+	s := newSite(t)
+	old, err := os.ReadFile("../../store/testdata/schema1.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, to := filepath.Join(s.dir, "data"), filepath.Join(s.dir, "copy.db")
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(data, "irisops.db"), old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := s.irisops(t.Context(), "backup-db", "--config", s.config, to)
+	if code != 0 || !strings.Contains(out, "schema 1, read to the end and whole") {
+		t.Fatalf("%d %s %s", code, out, errs)
+	}
+	for _, file := range []string{to, filepath.Join(data, "irisops.db")} {
+		if now, err := os.ReadFile(file); err != nil || string(now) != string(old) {
+			t.Errorf("%s is not what the old program left: %d bytes, %v", file, len(now), err)
+		}
+	}
+}

@@ -77,6 +77,14 @@ func TestLocalNodesInheritNoSandbox(t *testing.T) {
 			t.Errorf("the drop-in does not take back %s, which a node would inherit", key)
 		}
 	}
+	for _, key := range []string{"OOMScoreAdjust", "LimitNOFILE"} { // inherited too, beside the sandbox
+		if strings.Contains(string(text), "\n"+key+"=") && !strings.Contains(string(dropIn), "\n"+key+"=") {
+			t.Errorf("the drop-in does not take back %s, which a node would inherit", key)
+		}
+	}
+	if !strings.Contains(string(dropIn), "\nOOMPolicy=continue\n") {
+		t.Error("a node that runs out of memory would have systemd stop irisops")
+	}
 	if !strings.Contains(string(text), "\nKillMode=process\n") {
 		t.Error("stopping the unit would end the nodes that irisops started")
 	}

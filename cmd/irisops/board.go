@@ -23,7 +23,7 @@ func (a *app) showBoard(cfg config.Config, clusters []*cluster.Cluster, db *stor
 		return nil
 	}
 	o := board.Options{Conversation: onBoard{a.bot}, Incidents: db, Token: cfg.Board.Token.Reveal(),
-		Stopping: a.web.Stopping(), Zone: cfg.Zone(), Version: version, Log: log}
+		Local: cfg.Local(), Stopping: a.web.Stopping(), Zone: cfg.Zone(), Version: version, Log: log}
 	for _, c := range clusters {
 		look, err := action(c, "diagnose")
 		if err != nil {

@@ -22,7 +22,7 @@ func (c runCommand) reload(ctx context.Context, s streams, log *slog.Logger, old
 		fmt.Fprintf(s.err, "irisops: the config was not reloaded, the one from before stays: %s\n%v\n", why, details)
 		return old, was, nil
 	}
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return kept("it has faults.", err)
 	}

@@ -16,13 +16,23 @@ import (
 
 type runCommand struct {
 	Config string `required:"" help:"The config file." type:"path"`
+	Listen string `placeholder:"HOST:PORT" help:"Answer web requests there instead of where the config says. Elsewhere than on this machine the board needs board: in the config."`
+}
+
+// load reads the config, and what the command line says of it.
+func (c runCommand) load() (config.Config, error) {
+	cfg, err := config.Load(c.Config)
+	if err != nil || c.Listen == "" {
+		return cfg, err
+	}
+	return cfg.ListenOn(c.Listen)
 }
 
 // Run stands beside the clusters until it is told to stop. The conversation is
 // printed as it goes, for the journal; people speak through irisops ctl. SIGHUP
 // reloads the config.
 func (c runCommand) Run(ctx context.Context, s streams) error {
-	cfg, err := config.Load(c.Config)
+	cfg, err := c.load()
 	if err != nil {
 		return err
 	}
@@ -38,8 +48,11 @@ func (c runCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	say(s.out, "irisops %s stands beside %s. Speak to it: irisops ctl --config %s status\n", version, clusterNames(cfg), shellWord(c.Config))
-	if a.web != nil {
+	switch {
+	case a.web != nil && cfg.Served():
 		fmt.Fprintf(s.out, "The board: %s\n", a.web.URL())
+	case a.web != nil:
+		fmt.Fprintf(s.out, "Web requests are answered at %s, without the board.\n", a.web.URL())
 	}
 	switch {
 	case inSlack(cfg):

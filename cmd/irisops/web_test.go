@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"irisops/cmd/irisops/config"
 )
@@ -86,4 +88,79 @@ func TestTakenAddress(t *testing.T) {
 	if err != nil || a.web != nil || !strings.Contains(logged, "no web requests are answered") {
 		t.Errorf("an address that nobody asked for: %v, %q", err, logged)
 	}
+}
+
+// TestListenElsewhere starts it with --listen on every address of the machine: the
+// board is there only for those who know its token.
+func TestListenElsewhere(t *testing.T) {
+	s := newSite(t)
+	at := regexp.MustCompile(`http://\[::\]:[0-9]+`)
+	begin := func(t *testing.T) (said *lockedBuffer, url string) {
+		t.Helper()
+		said = &lockedBuffer{}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan int, 1)
+		go func() {
+			done <- run(ctx, []string{"run", "--config", s.config, "--listen", "0.0.0.0:0"}, streams{os.Stdin, said, said})
+		}()
+		t.Cleanup(func() {
+			cancel()
+			if code := <-done; code != 0 {
+				t.Errorf("it ended with %d: %s", code, said)
+			}
+		})
+		for deadline := time.After(20 * time.Second); url == ""; url = at.FindString(said.String()) {
+			select {
+			case <-deadline:
+				t.Fatalf("it says no address: %s", said)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+		return said, strings.Replace(url, "[::]", "127.0.0.1", 1)
+	}
+	answers := func(t *testing.T, url, token string) int {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != "" {
+			req.SetBasicAuth("me", token)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	t.Run("without a token", func(t *testing.T) {
+		said, url := begin(t)
+		if !strings.Contains(said.String(), "the board is not shown there") || !strings.Contains(said.String(), "without the board") {
+			t.Errorf("it says %s", said)
+		}
+		if got := answers(t, url+"/", ""); got != http.StatusNotFound {
+			t.Errorf("the board answers %d", got)
+		}
+		if got := answers(t, url+"/healthz", ""); got != http.StatusOK {
+			t.Errorf("/healthz answers %d", got)
+		}
+	})
+	t.Run("with a token", func(t *testing.T) {
+		text, err := os.ReadFile(s.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("token", "0123456789abcdef\n")
+		s.write("irisops.yaml", string(text)+"board: {token_file: "+s.dir+"/token}\n")
+		said, url := begin(t)
+		if !strings.Contains(said.String(), "The board: http") {
+			t.Errorf("it says %s", said)
+		}
+		for token, want := range map[string]int{"": http.StatusUnauthorized, "0123456789abcdeX": http.StatusUnauthorized, "0123456789abcdef": http.StatusOK} {
+			if got := answers(t, url+"/", token); got != want {
+				t.Errorf("with %q the board answers %d", token, got)
+			}
+		}
+	})
 }

@@ -62,6 +62,8 @@ type Options struct {
 	// Token opens the board: Basic authentication with any name and this
 	// password, or a bearer token. "": whoever reaches the listener may look.
 	Token string
+	// Local: only this machine is to look, and asks by an address of loopback.
+	Local bool
 	// Stopping is closed when the listener begins to stop: open pages end then.
 	Stopping <-chan struct{}
 	Zone     *time.Location
@@ -117,7 +119,11 @@ func (b *Board) Handler() http.Handler {
 		panic(err) // embedded
 	}
 	mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(static)))
-	return guard(b.Token, headers(mux))
+	shown := guard(b.Token, headers(mux))
+	if b.Local {
+		shown = local(shown)
+	}
+	return shown
 }
 
 // headers that every answer has.

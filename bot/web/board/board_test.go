@@ -207,6 +207,30 @@ func TestTokenOpensTheBoard(t *testing.T) {
 	}
 }
 
+// A page of somebody else's, whose name was made to lead to this machine, gets
+// nothing out of a board that asks for no token.
+func TestNamesOfOthers(t *testing.T) {
+	n := aNight()
+	server := serve(t, Options{Conversation: n, Incidents: n, Local: true})
+	for host, want := range map[string]int{
+		"": http.StatusOK, "localhost:8642": http.StatusOK, "127.0.0.1": http.StatusOK, "[::1]:8642": http.StatusOK, "LocalHost.": http.StatusOK,
+		"evil.example": http.StatusMisdirectedRequest, "evil.example:8642": http.StatusMisdirectedRequest, "127.0.0.1.evil.example": http.StatusMisdirectedRequest, "10.0.0.1": http.StatusMisdirectedRequest,
+	} {
+		for _, path := range []string{"/", "/live?page=/nothing", "/static/board.css"} {
+			code, body := get(t, server.URL+path, func(r *http.Request) { r.Host = host })
+			if path == "/live?page=/nothing" && want == http.StatusOK {
+				continue // there is no such page
+			}
+			if code != want || want != http.StatusOK && strings.Contains(body, "INC-7") {
+				t.Errorf("%s asked as %q answers %d", path, host, code)
+			}
+		}
+	}
+	if code, _ := get(t, serve(t, Options{Conversation: n, Incidents: n}).URL+"/", func(r *http.Request) { r.Host = "irisops.internal" }); code != http.StatusOK {
+		t.Errorf("behind a proxy it answers %d", code)
+	}
+}
+
 func TestAClusterThatHangsHoldsNothingUp(t *testing.T) {
 	release := make(chan struct{})
 	l := newLooks([]Cluster{

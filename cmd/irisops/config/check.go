@@ -88,9 +88,7 @@ func (k *checker) checkListen() {
 	}
 	k.c.listens = k.given("listen")
 	if k.usable("listen") && k.c.Listen != noListener {
-		_, port, err := net.SplitHostPort(k.c.Listen)
-		_, portErr := strconv.ParseUint(port, 10, 16)
-		if err != nil || portErr != nil {
+		if !hostPort(k.c.Listen) {
 			k.fault("listen", "listen: %s is not host:port. For example %s, or none", quote(k.c.Listen), defaultListen)
 		}
 	}
@@ -105,6 +103,15 @@ func (k *checker) checkListen() {
 			k.c.ExternalURL = strings.TrimRight(k.c.ExternalURL, "/")
 		}
 	}
+}
+
+func hostPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // maxSocketPath is what a Unix socket's address holds on Linux (unix(7)), less

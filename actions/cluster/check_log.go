@@ -39,7 +39,8 @@ var checkLog = check{
 		switch {
 		case len(recent) > 0:
 			f = Finding{Result: actions.Warn}.next("logs " + n.Short)
-			notes = append([]string{fmt.Sprintf("%s: %s in the last %s, the last: %s", n.Log, plural(len(recent), "error"), spoken(c.opt.LogWindow), recent[len(recent)-1].gist())}, notes...)
+			f.brief = fmt.Sprintf("%s: %s in the last %s", n.Log, plural(len(recent), "error"), spoken(c.opt.LogWindow))
+			notes = append([]string{fmt.Sprintf("%s, the last: %s", f.brief, recent[len(recent)-1].gist())}, notes...)
 		case len(all) > 0:
 			notes = append([]string{fmt.Sprintf("%s: no error in the last %s, %d before", n.Log, spoken(c.opt.LogWindow), len(all))}, notes...)
 		default:

@@ -275,11 +275,7 @@ func (c *Cluster) nextOf(conditions []condition, causes []cause, findings []Find
 			})
 		})
 	}
-	switch {
-	case all(c.Nodes):
-		add("recover " + whole)
-		cover(c.Nodes)
-	default:
+	mend := func(of func(kind) bool) { // cores first: edges need them
 		for _, r := range []Role{CoreRole, EdgeRole} {
 			if all(c.ByRole(r)) {
 				add("start " + c.roleWord(r))
@@ -287,14 +283,24 @@ func (c *Cluster) nextOf(conditions []condition, causes []cause, findings []Find
 				continue
 			}
 			for _, k := range conditions {
-				if k.node.Role == r {
+				if k.node.Role == r && of(k.kind) {
 					add(k.next)
 				}
 			}
 		}
 	}
+	dead := func(k kind) bool { return k < unclear }
+	if all(c.Nodes) {
+		add("recover " + whole)
+		cover(c.Nodes)
+	} else {
+		mend(dead)
+	}
 	for _, k := range causes {
 		add(k.next)
+	}
+	if !all(c.Nodes) {
+		mend(func(k kind) bool { return !dead(k) })
 	}
 	for _, level := range []actions.Level{actions.Critical, actions.Unknown, actions.Warn, actions.Advice} {
 		for _, f := range findings {

@@ -103,7 +103,11 @@ func TestDiagnose(t *testing.T) {
 			verdict: "all 3 nodes answer, with 1 warning; edge1: answers, but slowly: 312 ms (more than 200 ms); core, edge2 healthy", exit: 1, next: []string{"diagnose node edge1"}},
 		{name: "errors in a log", trouble: func(w *world) {
 			w.get("core").log = []string{"=ERROR REPORT==== " + time.Now().Add(-time.Minute).Format("2-Jan-2006::15:04:05.000000") + " ===", "WAL write failed: enospc"}
-		}, verdict: "all 3 nodes answer, with 1 warning; core: core.log: 1 error in the last 15 min, the last: WAL write failed: enospc; edge1, edge2 healthy", exit: 1, next: []string{"logs core"}},
+		}, verdict: "all 3 nodes answer, with 1 warning; core: core.log: 1 error in the last 15 min; edge1, edge2 healthy", exit: 1, next: []string{"logs core"}},
+		{name: "edge hung beside a noisy core", trouble: func(w *world) {
+			w.get("core").log = []string{"OS_MON (memsup) called by <0.1.0>, not started", "=ERROR REPORT==== " + time.Now().Add(-time.Minute).Format("2-Jan-2006::15:04:05.000000") + " ===", "WAL write failed: enospc"}
+			w.get("edge2").deaf = true
+		}, verdict: "edge2 hung: pid 4713 runs but does not answer; core: core.log: 1 error in the last 15 min; edge1 healthy", exit: 2, next: []string{"restart edge2", "logs core"}},
 		{name: "process list hidden", trouble: func(w *world) { w.get("core").unseen = actions.Errorf("odd", "permission denied") },
 			verdict: "core answers, but not everything could be asked: processes: permission denied; edge1, edge2 healthy", exit: 3, next: []string{"diagnose node core"}},
 		{name: "host elsewhere", trouble: func(w *world) { w.get("core").unseen = actions.Errorf(actions.CodeNotHere, "core lives on h2.") },

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,9 +21,13 @@ type Finding struct {
 	follows bool     // it was not asked, because the node does not answer; the ping tells why
 	typed   bool     // Next is words to type
 	pid     int      // of the node's process, where the check saw it
+	brief   string   // the evidence for the verdict, where all of it is too much; ""
 	excerpt []string // lines of a log worth reading, masked
 	fact    any      // what a joining check or a rule compares; its type is the check's own
 }
+
+// short is the evidence as the verdict tells it.
+func (f Finding) short() string { return cmp.Or(f.brief, f.Evidence) }
 
 // Kinds of trouble that a check tells by Finding.Code, beside the codes of
 // package actions.

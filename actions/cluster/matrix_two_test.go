@@ -38,4 +38,7 @@ func twoCores(t *testing.T, rows *[]string) {
 	m.look("partition", m.c, "network partition: core1 and core2 do not reach each other, run Mnesia alone (split-brain), and their data diverge; edge1, edge2 healthy")
 	heal()
 	m.look("split after healing", m.c, "split-brain: core1 and core2 reach each other again, but run Mnesia without each other, and their data diverge; edge1, edge2 healthy")
+	if level, line := m.c.Summary(t.Context()); level != actions.Critical || line != "split-brain: core1 and core2 run Mnesia without each other; all 4 nodes answer" {
+		t.Errorf("status: %s, %s", level, line)
+	}
 }

@@ -68,15 +68,8 @@ func (c *Cluster) round(mode, name string) ([]Node, []task, error) {
 		}
 		return nil, nil, actions.Errorf(actions.CodeNoSuchNode, "%s has no core, and only cores run Mnesia.", c.Name)
 	case modeQuick:
-		// With several cores all nodes can answer while Mnesia is split.
 		all := tasks(c.Nodes, checks)
-		if cores := c.ByRole(CoreRole); len(cores) > 1 {
-			for i := range all {
-				if all[i].node.Role == CoreRole {
-					all[i].checks = slices.Concat(checks, []check{checkViews})
-				}
-			}
-		}
+		c.watchSplit(all)
 		return c.Nodes, all, nil
 	case modeNode:
 		n, err := c.one(name)

@@ -78,6 +78,9 @@ func (c *Cluster) explain(conditions []condition, findings []Finding) []cause {
 	var causes []cause
 	for _, r := range rules {
 		for _, k := range r.find(s) {
+			if k.text == "" && len(k.of) > 0 && !slices.ContainsFunc(k.of, func(of key) bool { return !explained(causes, of) }) {
+				continue // nothing is left that it could explain
+			}
 			k.name = r.name
 			if k.cite == (section{}) {
 				k.cite = r.cite
@@ -100,9 +103,7 @@ func (c *Cluster) explain(conditions []condition, findings []Finding) []cause {
 		}
 		var rest ofNode
 		for _, f := range about(cond.node, findings) {
-			if !slices.ContainsFunc(causes, func(k cause) bool {
-				return k.text != "" && slices.Contains(k.of, key{f.Check, f.Node})
-			}) {
+			if !explained(causes, key{f.Check, f.Node}) {
 				rest = append(rest, f)
 			}
 		}
@@ -116,6 +117,11 @@ func (c *Cluster) explain(conditions []condition, findings []Finding) []cause {
 		}
 	}
 	return causes
+}
+
+// explained says whether the verdict tells a cause of that finding.
+func explained(causes []cause, of key) bool {
+	return slices.ContainsFunc(causes, func(k cause) bool { return k.text != "" && slices.Contains(k.of, of) })
 }
 
 // bad are the findings of a check with a code that are worth a warning or worse.
@@ -208,7 +214,12 @@ func (s *symptoms) split() []cause {
 		why: "Do not connect them by mnesia:change_config, and restart nothing: one side's rows would be lost. `mesh` does not heal it either. `" + splitWords + "` shows what speaks for each side."}
 	switch parted, known := s.parted(cores); {
 	case known && parted:
-		k.next = "mnesia" // nothing can be joined over a broken line
+		k.next = "mnesia" // nothing can be joined over a broken line, and mesh does not mend one
+		for i := range s.findings {
+			if f := &s.findings[i]; f.Check == checkConnected.name && f.Next == "mesh" && slices.Contains(cores, f.Node) {
+				f.Next, f.typed = "have the network mended", false
+			}
+		}
 		k.text = "network partition: " + listed(cores) + " do not reach each other, run Mnesia alone (split-brain), and their data diverge"
 		k.why = "Both sides go on and write, so that each has rows that the other lacks. Have the network mended first; Mnesia stays in two after that, and a person chooses whose rows stay."
 	case known:
@@ -416,7 +427,11 @@ func (s *symptoms) locked() []cause {
 	return nil
 }
 
+// noise is worth telling where nothing worse is: it brings no node down.
 func (s *symptoms) noise() []cause {
+	if slices.ContainsFunc(s.conditions, func(k condition) bool { return k.kind < broken }) {
+		return nil
+	}
 	var causes []cause
 	for _, f := range s.findings {
 		if f.Check == checkLog.name && f.Result == actions.Warn && strings.HasSuffix(f.Evidence, "of OS_MON noise folded") {

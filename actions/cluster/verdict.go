@@ -117,11 +117,11 @@ func judgeServing(c condition, fs ofNode) condition {
 	case fs.of(checkPort).Code == codeNoPort:
 		return is(broken, "restart "+n.Short, "%s answers, but nothing listens on its client port %d", n.Short, n.Port)
 	case len(bad) > 0:
-		return is(broken, bad[0].words(), "%s answers, but %s", n.Short, bad[0].Evidence)
+		return is(broken, bad[0].words(), "%s answers, but %s", n.Short, bad[0].short())
 	case len(unknown) > 0:
 		return is(unclear, "", "%s answers, but not everything could be asked: %s", n.Short, unknown[0].Evidence)
 	case len(warns) > 0:
-		return is(shaky, warns[0].words(), "%s: %s", n.Short, warns[0].Evidence)
+		return is(shaky, warns[0].words(), "%s: %s", n.Short, warns[0].short())
 	}
 	c.kind = healthy
 	return c

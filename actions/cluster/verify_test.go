@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"irisops/actions"
+	"irisops/actions/erlang/term"
 )
 
 func TestVerify(t *testing.T) {
@@ -104,6 +105,45 @@ func TestSummary(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, c := trio()
+				tt.trouble(w)
+				begin := time.Now()
+				level, line := c.Summary(context.Background())
+				if level != tt.level || line != tt.line {
+					t.Errorf("%s: %s", level, line)
+				}
+				if took := time.Since(begin); took > time.Second+lateness {
+					t.Errorf("took %s", took)
+				}
+			})
+		})
+	}
+}
+
+// TestSummaryOfSeveralCores: all nodes answer while Mnesia is split, and the one
+// line of status says so, or that it does not know.
+func TestSummaryOfSeveralCores(t *testing.T) {
+	alone := func(w *world) {
+		for _, n := range []string{"core", "core2"} {
+			w.get(n).says = says("mnesia:system_info running_db_nodes", term.List{atom("iris_" + n + "@h1")})
+		}
+	}
+	for _, tt := range []struct {
+		name    string
+		trouble func(w *world)
+		level   actions.Level
+		line    string
+	}{
+		{"well", func(*world) {}, actions.OK, "all 4 nodes answer"},
+		{"split", alone, actions.Critical, "split-brain: core and core2 run Mnesia without each other; all 4 nodes answer"},
+		{"split, and an edge dead", func(w *world) { alone(w); w.kill("edge1") }, actions.Critical,
+			"split-brain: core and core2 run Mnesia without each other; edge1 is not registered: epmd does not know iris_edge1; core, core2 and edge2 answer"},
+		{"no Mnesia", func(w *world) { w.get("core2").says = says("mnesia:system_info is_running", atom("no")) }, actions.Unknown,
+			"all 4 nodes answer; whether Mnesia is whole is not known: core2: cannot be asked: Mnesia is not running (no)"},
+		{"a core dead", func(w *world) { w.kill("core2") }, actions.Critical, "core2 is not registered: epmd does not know iris_core2; core, edge1 and edge2 answer"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, c := duo()
 				tt.trouble(w)
 				begin := time.Now()
 				level, line := c.Summary(context.Background())

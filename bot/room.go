@@ -56,7 +56,10 @@ func (b *Bot) ownRoom(delivery string) (OwnRoom, bool) {
 
 // publish shows a post in every room, also while the bot is stopping: what was
 // done has to be told.
-func (b *Bot) publish(ctx context.Context, p Post) {
+func (b *Bot) publish(ctx context.Context, p Post) { b.publishBut(ctx, p, nil) }
+
+// publishBut leaves out one room, which shows the post already; nil is none.
+func (b *Bot) publishBut(ctx context.Context, p Post, but Room) {
 	ctx = context.WithoutCancel(ctx)
 	rooms := b.rooms()
 	if p.Own {
@@ -66,6 +69,9 @@ func (b *Bot) publish(ctx context.Context, p Post) {
 		}
 	}
 	for _, r := range rooms {
+		if r == but {
+			continue
+		}
 		if err := r.Publish(ctx, p); err != nil {
 			b.log.Error("a room did not take a post", "key", p.Key, "err", err)
 		}

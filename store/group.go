@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"irisops/actions"
 
@@ -13,7 +14,8 @@ import (
 // Group commit: an fsync costs the same for one change as for a thousand. A
 // caller puts its change into the queue and then either gets the turn and
 // commits all that is queued in one transaction, or finds that someone else has
-// committed it meanwhile. A caller alone never waits for company.
+// committed it meanwhile. A caller alone never waits for company, unless nobody
+// waits for it either.
 //
 // (bbolt's own Batch makes a lone caller wait for its delay, and runs each
 // refused function a second time in a transaction of its own.)
@@ -32,6 +34,15 @@ type call struct {
 // it is not known. what names the change in that sentence. Ending ctx takes
 // back what no transaction has begun with.
 func (db *DB) update(ctx context.Context, what string, do func(*tx) error) error {
+	return db.updateWithin(ctx, 0, what, do)
+}
+
+// company is how long what is in no hurry waits for a commit that it can share.
+const company = 25 * time.Millisecond
+
+// updateWithin has do committed with whatever is committed next, but waits no
+// longer than that for it.
+func (db *DB) updateWithin(ctx context.Context, wait time.Duration, what string, do func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return cancelled(what, err)
 	}
@@ -39,6 +50,15 @@ func (db *DB) update(ctx context.Context, what string, do func(*tx) error) error
 	db.mu.Lock()
 	db.queue = append(db.queue, c)
 	db.mu.Unlock()
+	if wait > 0 {
+		patience := time.NewTimer(wait)
+		defer patience.Stop()
+		select {
+		case <-c.done:
+		case <-patience.C:
+		case <-ctx.Done():
+		}
+	}
 	select {
 	case <-c.done:
 	case db.turn <- struct{}{}:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"irisops/bot/inbox"
 	"irisops/bot/message"
 	"irisops/bot/slack/outbox"
 )
@@ -97,10 +98,20 @@ func (t *tx) slackPost(key []byte) (p outbox.Post, ok bool, err error) {
 // error it is durable. change may run more than once; it returns false to leave
 // everything as it is.
 func (db *DB) AmendPost(ctx context.Context, key string, change func(*outbox.Post) bool) error {
+	return db.amendPost(ctx, 0, key, change)
+}
+
+// NotePost is AmendPost for what nobody waits for, and what can be found out again
+// after a crash: it shares a commit with what is kept next, if that comes soon.
+func (db *DB) NotePost(ctx context.Context, key string, change func(*outbox.Post) bool) error {
+	return db.amendPost(ctx, company, key, change)
+}
+
+func (db *DB) amendPost(ctx context.Context, wait time.Duration, key string, change func(*outbox.Post) bool) error {
 	if err := checkKey("key of a post", key); err != nil {
 		return err
 	}
-	return db.update(ctx, "What is said in Slack", func(t *tx) error {
+	return db.updateWithin(ctx, wait, "What is said in Slack", func(t *tx) error {
 		old, known, err := t.slackPost([]byte(key))
 		if err != nil {
 			return err
@@ -116,19 +127,71 @@ func (db *DB) AmendPost(ctx context.Context, key string, change func(*outbox.Pos
 				return err
 			}
 		}
-		if err := t.put(bSlackPosts, []byte(key), encode(recordSlack(next))); err != nil {
+		return t.putSlackPost(next)
+	})
+}
+
+// putSlackPost writes a post and its index rows, once those of its earlier state
+// are gone.
+func (t *tx) putSlackPost(p outbox.Post) error {
+	if err := t.put(bSlackPosts, []byte(p.Key), encode(recordSlack(p))); err != nil {
+		return err
+	}
+	if p.Pending() {
+		if err := t.put(bSlackPending, pendingKey(p), nil); err != nil {
 			return err
 		}
-		if next.Pending() {
-			if err := t.put(bSlackPending, pendingKey(next), nil); err != nil {
+	}
+	if p.TS == "" {
+		return nil
+	}
+	return t.put(bSlackShown, shownKey(p.Channel, p.TS), []byte(p.Key))
+}
+
+// ReceiveAnswered records a delivery that is answered already, together with the
+// posts that answer it, which nobody has seen yet. fresh is false if its id is
+// known already; then nothing is recorded. Once it returns without an error both
+// are durable: the delivery may be acknowledged and the posts sent.
+func (db *DB) ReceiveAnswered(ctx context.Context, d inbox.Delivery, posts []outbox.Post) (fresh bool, err error) {
+	if err := checkKey("delivery id", d.ID); err != nil {
+		return false, err
+	}
+	if d.Answered.IsZero() {
+		return false, invalid("an answer has to have a time")
+	}
+	for _, p := range posts {
+		if err := checkKey("key of a post", p.Key); err != nil {
+			return false, err
+		}
+	}
+	d.CarriedOut = time.Time{}
+	err = db.update(ctx, "What was said", func(t *tx) error {
+		known, err := t.has(bDeliveries, []byte(d.ID))
+		fresh = !known
+		if err != nil || known {
+			return err
+		}
+		if err := t.put(bDeliveries, []byte(d.ID), encode(recordDelivery(d))); err != nil {
+			return err
+		}
+		if err := t.put(bAnswered, answeredKey(d), nil); err != nil {
+			return err
+		}
+		for _, p := range posts {
+			old, known, err := t.slackPost([]byte(p.Key))
+			if err == nil && known { // of a delivery that was forgotten since
+				err = t.dropSlackRows(old)
+			}
+			if err != nil {
+				return err
+			}
+			if err := t.putSlackPost(p); err != nil {
 				return err
 			}
 		}
-		if next.TS == "" {
-			return nil
-		}
-		return t.put(bSlackShown, shownKey(next.Channel, next.TS), []byte(key))
+		return nil
 	})
+	return fresh && err == nil, err
 }
 
 // dropSlackRows removes the index rows of a post as it was.

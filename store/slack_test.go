@@ -1,10 +1,12 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"irisops/bot/incident"
@@ -126,4 +128,87 @@ func TestPrunePosts(t *testing.T) {
 	if _, ok, _ := db.PostAt("C1", "1.reply/of/nothing"); ok {
 		t.Error("its place is still known")
 	}
+}
+
+// What was said and what answers it are kept together, once.
+func TestReceivedWithItsAnswer(t *testing.T) {
+	db := memory(t)
+	d := delivery("a", t0)
+	d.Answered = t0
+	answer := outbox.Post{Key: "reply/a", Channel: "C1", Created: t0, Hash: "h", Message: message.Message{Title: "yes."}}
+	if fresh := value(db.ReceiveAnswered(t.Context(), d, []outbox.Post{answer}))(t); !fresh {
+		t.Error("it is not fresh")
+	}
+	again := answer
+	again.Message.Title = "no."
+	if fresh := value(db.ReceiveAnswered(t.Context(), d, []outbox.Post{again}))(t); fresh {
+		t.Error("the same again is fresh")
+	}
+	if fresh := value(db.Receive(t.Context(), d))(t); fresh {
+		t.Error("it is fresh another way")
+	}
+	if diff := cmp.Diff([]outbox.Post{answer}, value(db.PendingPosts())(t)); diff != "" {
+		t.Error(diff)
+	}
+	if left := value(db.Unanswered())(t); len(left) != 0 {
+		t.Errorf("unanswered: %+v", left)
+	}
+	must(t, db.NotePost(t.Context(), "reply/a", func(p *outbox.Post) bool { p.TS, p.Shown = "1.1", p.Hash; return true }))
+	audited(t, db, t0)
+
+	// Forgotten, it counts as fresh, and is answered anew.
+	if removed := value(db.Prune(t.Context(), t0.Add(1)))(t); removed != 1 {
+		t.Errorf("%d forgotten", removed)
+	}
+	if fresh := value(db.ReceiveAnswered(t.Context(), d, []outbox.Post{again}))(t); !fresh {
+		t.Error("what was forgotten is not fresh")
+	}
+	if diff := cmp.Diff([]outbox.Post{again}, value(db.PendingPosts())(t)); diff != "" {
+		t.Error(diff)
+	}
+	if _, ok, err := db.PostAt("C1", "1.1"); ok || err != nil {
+		t.Errorf("the old answer is still known where it stood, %v", err)
+	}
+	audited(t, db, t0)
+
+	_, err := db.ReceiveAnswered(t.Context(), delivery("b", t0), nil)
+	wantCode(t, err, CodeInvalid)
+	d.ID = "c"
+	_, err = db.ReceiveAnswered(t.Context(), d, []outbox.Post{{}})
+	wantCode(t, err, CodeInvalid)
+}
+
+// What nobody waits for shares the next commit, and is kept alone if none comes.
+func TestANoteSharesACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		commits := 0
+		db := open(t, "", Options{noSync: true, Failpoint: func(name string) {
+			if name == "commit/after" {
+				commits++
+			}
+		}})
+		defer db.Close()
+		note := func(ts string) <-chan error {
+			noted := make(chan error, 1)
+			go func() {
+				noted <- db.NotePost(context.Background(), "reply/a", func(p *outbox.Post) bool { p.TS = ts; return true })
+			}()
+			synctest.Wait()
+			return noted
+		}
+		noted := note("1.1")
+		value(db.Receive(t.Context(), delivery("b", t0)))(t)
+		must(t, <-noted)
+		if commits != 1 {
+			t.Errorf("%d commits for both", commits)
+		}
+		began := time.Now()
+		must(t, <-note("2.2"))
+		if waited := time.Since(began); commits != 2 || waited != company {
+			t.Errorf("%d commits, the last after %s", commits, waited)
+		}
+		if p, _, err := db.PostOf("reply/a"); err != nil || p.TS != "2.2" {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
 }

@@ -151,7 +151,7 @@ func lives(t *testing.T, dir, api string, at int) (stop func() int) {
 }
 
 func TestKilledInTheMiddle(t *testing.T) {
-	for _, at := range []int{0, 1, 2, 5, 8, 11, 14, 17, 20, 24, 27, 30, 33, 36} {
+	for _, at := range []int{0, 1, 2, 5, 8, 11, 14, 17, 20, 24, 27, 30, 33, 36, 39, 41} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -189,6 +189,8 @@ func loop(s *slacktest.Slack) {
 	}
 	s.Mention(operator, ops, parent, "ack")
 	s.ExpectEdited(parent, "INC-1 P0 acknowledged")
+	s.Say(operator, ops, "/iris whoami") // kept with its answer
+	s.ExpectPost(ops, "You are operator")
 }
 
 func checkOnce(t *testing.T, s *slacktest.Slack, dir string) {

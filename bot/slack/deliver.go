@@ -55,7 +55,10 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 		}
 		s.it, s.way = j.it, j.way
 	}()
-	p, ok, err := r.Outbox.PostOf(j.key)
+	p, ok, err := j.post, true, error(nil)
+	if !j.first {
+		p, ok, err = r.Outbox.PostOf(j.key)
+	}
 	if err != nil {
 		r.Log.Error("a message for Slack could not be read", "key", j.key, "err", err)
 		return sent{failed: true, wait: backoff(j.attempts)}
@@ -152,7 +155,7 @@ func (r *Room) shown(ctx context.Context, p outbox.Post, j job, ts, hash string)
 	r.speak()
 	r.Log.Debug("said in Slack", "key", p.Key, "hash", hash, "ts", ts)
 	var now outbox.Post
-	err := r.amend(ctx, p.Key, func(q *outbox.Post) bool {
+	err := r.Outbox.NotePost(context.WithoutCancel(ctx), p.Key, func(q *outbox.Post) bool {
 		q.TS, q.Shown, q.Thread = ts, hash, j.thread
 		now = *q
 		return true

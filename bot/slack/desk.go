@@ -20,7 +20,8 @@ const (
 )
 
 // desk is what waits to be sent, by key. The content is read from the outbox
-// when it is sent, so that only the newest state is.
+// when it is sent, so that only the newest state is; but for the first attempt,
+// which has just been kept. (If that was overtaken, an edit follows.)
 type desk struct {
 	mu       sync.Mutex
 	items    map[string]*item
@@ -47,6 +48,7 @@ type item struct {
 	after    time.Time // not before
 	sending  bool
 	again    bool // kept anew while it was being sent
+	tried    bool
 }
 
 // way is one method into one channel.
@@ -84,6 +86,8 @@ type job struct {
 	it       *item
 	way      way
 	key      string
+	post     outbox.Post // as it was kept, if this is the first attempt
+	first    bool
 	thread   string // ts of the head of its thread; "" is none
 	doubt    bool
 	attempts int
@@ -271,8 +275,9 @@ func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Dur
 		}
 		here.bucket.take()
 		all.bucket.take()
-		here.busy, it.sending, it.again = true, true, false
-		send(job{it: it, way: w, key: it.post.Key, thread: thread, doubt: it.doubt, attempts: it.attempts})
+		first := !it.tried && !it.doubt
+		here.busy, it.sending, it.again, it.tried = true, true, false, true
+		send(job{it: it, way: w, key: it.post.Key, post: it.post, first: first, thread: thread, doubt: it.doubt, attempts: it.attempts})
 	}
 	return wait, false
 }

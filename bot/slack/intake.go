@@ -36,7 +36,8 @@ type parcel struct {
 
 	files    []inbox.File // of the message that is pointed at
 	delivery inbox.Delivery
-	answer   any // in the acknowledgement
+	told     []bot.Post // its answer, if that was kept with it
+	answer   any        // in the acknowledgement
 	fate     fate
 	button   string   // the button that it has in hand
 	after    []func() // what else is to be done, once it is acknowledged
@@ -46,10 +47,11 @@ type parcel struct {
 type fate int
 
 const (
-	nothing fate = iota // it only has to be acknowledged
-	fresh               // kept, and to be carried out
-	known               // it was kept before
-	unkept              // it could not be kept, and must not be acknowledged
+	nothing  fate = iota // it only has to be acknowledged
+	fresh                // kept, and to be carried out
+	answered             // kept together with its answer
+	known                // it was kept before
+	unkept               // it could not be kept, and must not be acknowledged
 )
 
 // arrive reads an envelope and lines it up. It is quick, and called in the order
@@ -180,7 +182,11 @@ func (l *Listener) receive(ctx context.Context, p *parcel) {
 		p.delivery.Received = at
 	}
 	// The end of the connection must not undo it.
-	isFresh, err := l.bot.Receive(context.WithoutCancel(ctx), p.delivery)
+	ctx = context.WithoutCancel(ctx)
+	isFresh, atOnce, err := l.glance(ctx, p)
+	if !atOnce {
+		isFresh, err = l.bot.Receive(ctx, p.delivery)
+	}
 	l.room.Log.Debug("heard in Slack", "delivery", p.delivery.ID, "fresh", isFresh, "err", err)
 	switch {
 	case err != nil:
@@ -190,6 +196,8 @@ func (l *Listener) receive(ctx context.Context, p *parcel) {
 				Level: message.Refused, Title: "Nothing was done so far, because it could not be recorded.",
 				Blocks: []message.Block{{Text: err.Error()}}}})
 		}
+	case isFresh && atOnce:
+		p.fate = answered
 	case isFresh:
 		p.fate = fresh
 	default:
@@ -267,6 +275,9 @@ func (l *Listener) carryOut(p *parcel) {
 	}()
 	for _, f := range p.after {
 		f()
+	}
+	if p.fate == answered {
+		l.bot.Tell(context.Background(), p.told, l.room)
 	}
 	if p.fate != fresh {
 		return

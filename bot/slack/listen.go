@@ -21,6 +21,10 @@ import (
 type Conversation interface {
 	Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err error)
 	CarryOut(ctx context.Context, d inbox.Delivery) *bot.Outcome
+	// Glance answers what can be answered at once, before it is kept; Tell shows
+	// such an answer to the rooms but one.
+	Glance(ctx context.Context, d inbox.Delivery) (kept inbox.Delivery, answers []bot.Post, ok bool)
+	Tell(ctx context.Context, answers []bot.Post, but bot.Room)
 	// Form is for words that lack something, from somebody who may say them.
 	Form(ctx context.Context, caller, text, incident string) (f bot.Form, ok bool)
 	// Fill writes what was filled in as a line, or says what is wrong where.

@@ -25,6 +25,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"irisops/bot/access"
+	"irisops/bot/inbox"
 	"irisops/bot/slack/outbox"
 )
 
@@ -34,6 +35,12 @@ type Outbox interface {
 	// only its Key if there is none. change returns false to leave it as it is,
 	// and may run more than once.
 	AmendPost(ctx context.Context, key string, change func(*outbox.Post) bool) error
+	// NotePost is AmendPost that may take a moment, to save a commit: for what can
+	// be found out again.
+	NotePost(ctx context.Context, key string, change func(*outbox.Post) bool) error
+	// ReceiveAnswered keeps a delivery together with the new posts that answer it.
+	// fresh is false if it is known; then nothing is kept.
+	ReceiveAnswered(ctx context.Context, d inbox.Delivery, posts []outbox.Post) (fresh bool, err error)
 	ForgetPost(ctx context.Context, key string) error
 	PostOf(key string) (p outbox.Post, ok bool, err error)
 	PostAt(channel, ts string) (p outbox.Post, ok bool, err error)

@@ -60,6 +60,18 @@ func (t *turn) wait(ctx context.Context) {
 	}
 }
 
+// free says whether it is this one's turn already.
+func (t *turn) free() bool {
+	for _, before := range t.before {
+		select {
+		case <-before:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // end lets the next ones pass.
 func (t *turn) end() {
 	t.turns.mu.Lock()

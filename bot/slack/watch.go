@@ -150,6 +150,14 @@ func (w *watch) pass(channel string) {
 	}
 }
 
+// open says whether nothing that was missed in the channel comes before what
+// comes now.
+func (w *watch) open(channel string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.gates[channel] == nil
+}
+
 // deaf says whether not even what the bot says itself comes back.
 func (w *watch) deaf(now, spoke time.Time) bool {
 	w.mu.Lock()

@@ -199,6 +199,7 @@ func headOfAudit(c *call) error {
 		return nil
 	}
 	c.reply(message.Message{Title: fmt.Sprintf("Head of the audit: entry %d, %s", e.Number, e.Hash),
-		Blocks: []message.Block{{Text: fmt.Sprintf("Written at %s UTC. `audit verify %s` tells at any later time whether everything up to here is as it is now.", e.At.Format("2006-01-02 15:04:05"), e.Hash[:12])}}})
+		Blocks:  []message.Block{{Text: fmt.Sprintf("Written at %s UTC. `audit verify %s` tells at any later time whether everything up to here is as it is now.", e.At.Format("2006-01-02 15:04:05"), e.Hash[:12])}},
+		Buttons: []message.Button{{Label: "Verify Audit", Words: "audit verify " + e.Hash[:12]}}})
 	return nil
 }

@@ -188,13 +188,15 @@ func drillPostpone(c *call) error {
 		return nil
 	}
 	name, scheduled := strings.CutPrefix(by, viaSchedule+":")
-	m := message.Message{Level: message.Warn, Title: fmt.Sprintf("The drill is postponed. %s asked for it, and may again: `drill run`.", by)}
+	m := message.Message{Level: message.Warn, Title: fmt.Sprintf("The drill is postponed. %s asked for it, and may again: `drill run`.", by),
+		Buttons: []message.Button{{Label: "Ask for a Drill", Words: "drill run" + c.onCluster(d.cluster)}}}
 	if scheduled {
 		next := c.now.Add(wait)
 		if err := c.Store.AmendSchedule(c.ctx, name, func(s *schedule.State) bool { s.Next = next; return true }); err != nil {
 			return err
 		}
 		m.Title = fmt.Sprintf("The drill is postponed: the schedule %s asks for it again at %s.", name, c.date(next))
+		m.Buttons = nil
 	}
 	c.post(Post{Key: "postponed/" + c.d.ID, Message: m})
 	return nil
@@ -213,7 +215,8 @@ func drillHistory(c *call) error {
 	dist := drill.Distribute(points)
 	m := message.Message{Level: message.OK, Title: fmt.Sprintf("%s, %d passed.", plural(dist.Drills, "drill"), dist.Passed), Data: past}
 	if len(past) == 0 {
-		c.reply(message.Message{Title: "There was no drill yet.", Blocks: []message.Block{{Text: "`drill plan` says whether one could begin."}}})
+		c.reply(message.Message{Title: "There was no drill yet.", Blocks: []message.Block{{Text: "`drill plan` says whether one could begin."}},
+			Buttons: []message.Button{{Label: "Plan a Drill", Words: "drill plan" + c.onCluster(d.cluster)}}})
 		return nil
 	}
 	if dist.Passed < dist.Drills {

@@ -276,7 +276,7 @@ func exitCode(err error) int {
 func refusal(err error) message.Message {
 	var e *actions.Error
 	if errors.As(err, &e) {
-		m := message.Message{Level: message.Refused, Title: sentence(e.Text)}
+		m := message.Message{Level: message.Refused, Title: sentence(e.Text), Buttons: offered(err)}
 		if e.Hint != "" {
 			m.Blocks = []message.Block{{Text: e.Hint}}
 		}

@@ -41,10 +41,10 @@ func handoff(c *call) error {
 	})
 	switch {
 	case errors.Is(err, incident.ErrNothingToDo) && inc.Handoff == nil:
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s has %s already.", to, inc.ID())})
+		c.already(inc, fmt.Sprintf("%s has %s already.", to, inc.ID()))
 		return nil
 	case errors.Is(err, incident.ErrNothingToDo):
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s was asked for %s already, at %s, and has not accepted yet.", to, inc.ID(), c.clock(inc.Handoff.At, c.now))})
+		c.already(inc, fmt.Sprintf("%s was asked for %s already, at %s, and has not accepted yet.", to, inc.ID(), c.clock(inc.Handoff.At, c.now)))
 		return nil
 	case err != nil:
 		return whyNot(inc, err)
@@ -60,7 +60,7 @@ func handoff(c *call) error {
 func (c *call) takeOver(number uint64) error {
 	inc, err := c.amend(c.ctx, number, c.now, []incident.Event{incident.HandoffAsked{By: c.who.ID, To: c.who.ID}, incident.HandoffAccepted{By: c.who.ID}}, c.mark)
 	if errors.Is(err, incident.ErrNothingToDo) {
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("You have %s already.", inc.ID())})
+		c.already(inc, fmt.Sprintf("You have %s already.", inc.ID()))
 		return nil
 	}
 	if err != nil {
@@ -75,12 +75,12 @@ func accept(c *call) error {
 	inc, err := c.tell(incident.HandoffAccepted{By: c.who.ID})
 	switch {
 	case errors.Is(err, incident.ErrNothingToDo):
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("You have %s already.", inc.ID())})
+		c.already(inc, fmt.Sprintf("You have %s already.", inc.ID()))
 		return nil
 	case errors.Is(err, incident.ErrNoHandoff):
-		return &actions.Error{Code: "no-handoff", Text: fmt.Sprintf("Nobody was asked to take over %s.", inc.ID()), Hint: "To take it without being asked: `handoff @" + c.who.ID + "`, or `ack` if nobody has it."}
+		return offer(&actions.Error{Code: "no-handoff", Text: fmt.Sprintf("Nobody was asked to take over %s.", inc.ID()), Hint: "To take it without being asked: `handoff @" + c.who.ID + "`, or `ack` if nobody has it."}, c.takeButton(inc))
 	case errors.Is(err, incident.ErrNotAsked):
-		return &actions.Error{Code: "not-asked", Text: fmt.Sprintf("%s was asked to take over %s, not you.", inc.Handoff.To, inc.ID()), Hint: "To take it all the same: `handoff @" + c.who.ID + "`."}
+		return offer(&actions.Error{Code: "not-asked", Text: fmt.Sprintf("%s was asked to take over %s, not you.", inc.Handoff.To, inc.ID()), Hint: "To take it all the same: `handoff @" + c.who.ID + "`."}, c.takeButton(inc))
 	case err != nil:
 		return err
 	}
@@ -89,12 +89,17 @@ func accept(c *call) error {
 	return nil
 }
 
+// takeButton is for the one who takes it without being asked.
+func (c *call) takeButton(inc incident.Incident) message.Button {
+	return message.Button{Label: "Take It", Words: "handoff @" + c.who.ID + " --incident " + inc.ID()}
+}
+
 // giveRole names the commander or the scribe.
 func giveRole(c *call) error {
 	role := incident.Role(c.args["role"])
 	inc, err := c.tell(incident.RoleGiven{By: c.who.ID, Role: role, To: c.args["person"]})
 	if errors.Is(err, incident.ErrNothingToDo) {
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s is %s of %s already.", c.args["person"], role, inc.ID())})
+		c.already(inc, fmt.Sprintf("%s is %s of %s already.", c.args["person"], role, inc.ID()))
 		return nil
 	}
 	if err != nil {

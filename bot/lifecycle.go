@@ -22,7 +22,7 @@ func severity(c *call) error {
 	to := incident.Priority(c.args["priority"])
 	inc, err := c.tell(incident.PriorityChanged{By: c.who.ID, To: to, Clocks: c.clocks(to)})
 	if errors.Is(err, incident.ErrNothingToDo) {
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s is %s already.", inc.ID(), inc.Priority)})
+		c.already(inc, fmt.Sprintf("%s is %s already.", inc.ID(), inc.Priority))
 		return nil
 	}
 	if err != nil {
@@ -41,7 +41,7 @@ func severity(c *call) error {
 func mitigated(c *call) error {
 	inc, err := c.tell(incident.DeclaredMitigated{By: c.who.ID, Text: c.args["text"]})
 	if errors.Is(err, incident.ErrNothingToDo) {
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s is mitigated already, by %s.", inc.ID(), inc.MitigatedBy)})
+		c.already(inc, fmt.Sprintf("%s is mitigated already, by %s.", inc.ID(), inc.MitigatedBy))
 		return nil
 	}
 	if err != nil {
@@ -85,8 +85,9 @@ func (c *call) sayWhich() error {
 		}
 	}
 	if ended.Number != 0 {
-		return &actions.Error{Code: actions.CodeAmbiguous, Text: "Say which incident to reopen.",
-			Hint: fmt.Sprintf("The last one that ended is %s: `reopen --incident %s`.", ended.ID()+" "+ended.Title, ended.ID())}
+		return offer(&actions.Error{Code: actions.CodeAmbiguous, Text: "Say which incident to reopen.",
+			Hint: fmt.Sprintf("The last one that ended is %s: `reopen --incident %s`.", ended.ID()+" "+ended.Title, ended.ID())},
+			message.Button{Label: "Reopen " + ended.ID(), Words: "reopen --incident " + ended.ID()})
 	}
 	return &actions.Error{Code: "no-incident", Text: "No incident has ended lately.", Hint: "`incidents` lists them."}
 }

@@ -181,6 +181,9 @@ func status(c *call) error {
 	if len(open) > 0 {
 		m.Level, m.Title = message.Critical, fmt.Sprintf("%s open.", plural(len(open), "incident"))
 	}
+	if len(open) == 1 {
+		m.Buttons = incidentButtons(open[0])
+	}
 	clusters := make([][]string, len(c.Clusters))
 	each(c.ctx, c.Clusters, func(ctx context.Context, i int, cl Cluster) {
 		level, line := cl.Summary(ctx)

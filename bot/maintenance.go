@@ -46,7 +46,7 @@ func maintenanceOn(c *call) error {
 		m.Until = c.now.Add(length)
 	}
 	if c.args["dry-run"] != "" {
-		c.reply(message.Message{Title: fmt.Sprintf("Dry run, nothing was done: watch and drills on %s would be silent until %s.", m.Cluster, c.clock(m.Until, c.now))})
+		c.reply(message.Message{Title: fmt.Sprintf("Dry run, nothing was done: watch and drills on %s would be silent until %s.", m.Cluster, c.clock(m.Until, c.now)), Buttons: c.forReal()})
 		return nil
 	}
 	if err := c.Store.BeginMaintenance(c.ctx, m); err != nil {
@@ -55,7 +55,7 @@ func maintenanceOn(c *call) error {
 	c.noteOn(cluster.Name, incident.Noted{By: m.By, Kind: incident.KindNote, Text: fmt.Sprintf("maintenance until %s UTC: %s", m.Until.Format("15:04:05"), m.Reason)})
 	c.reply(message.Message{Level: message.Warn, Title: fmt.Sprintf("Maintenance of %s until %s (%s): %s", m.Cluster, c.clock(m.Until, c.now), spoken(m.Until.Sub(m.At)), m.Reason),
 		Blocks:  []message.Block{{Text: "Watch and drills are silent until then. The clocks of open incidents run on, and whoever sees trouble still declares it."}},
-		Buttons: []message.Button{{Label: "End Maintenance", Words: "maintenance off" + c.onCluster(cluster)}}})
+		Buttons: []message.Button{endMaintenance(c.onCluster(cluster))}})
 	return nil
 }
 
@@ -73,7 +73,7 @@ func maintenanceOff(c *call) error {
 		return nil
 	}
 	if c.args["dry-run"] != "" {
-		c.reply(message.Message{Title: fmt.Sprintf("Dry run, nothing was done: the maintenance of %s by %s would end.", cluster.Name, m.By)})
+		c.reply(message.Message{Title: fmt.Sprintf("Dry run, nothing was done: the maintenance of %s by %s would end.", cluster.Name, m.By), Buttons: c.forReal()})
 		return nil
 	}
 	if err := c.Store.EndMaintenance(c.ctx, m.Cluster, m.At); err != nil {
@@ -121,9 +121,14 @@ func (c *call) addMaintenance(m *message.Message) error {
 		if w.Stands(c.now) {
 			m.Blocks = append(m.Blocks, message.Block{Text: fmt.Sprintf("Maintenance of %s by %s until %s (another %s): %s. Watch and drills are silent; `maintenance off` ends it.",
 				w.Cluster, w.By, c.clock(w.Until, c.now), spoken(w.Until.Sub(c.now)), w.Reason)})
+			m.Buttons = append(m.Buttons, endMaintenance(c.onCluster(Cluster{Name: w.Cluster})))
 		}
 	}
 	return nil
+}
+
+func endMaintenance(on string) message.Button {
+	return message.Button{Label: "End Maintenance", Words: "maintenance off" + on}
 }
 
 // onCluster makes words mean that cluster, where there are several.

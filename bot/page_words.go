@@ -47,7 +47,8 @@ func page(c *call) error {
 	p := pager.Page{Step: directStep + stepMark(c.d.ID), Role: "direct", Person: person, Queued: c.now, Due: c.now,
 		Text: fmt.Sprintf("%s pages you: %s", c.who.ID, c.args["text"])}
 	channels := strings.Join(channelNames(c.roster().Channels(person)), ", then by ")
-	m := message.Message{Level: message.OK, Title: fmt.Sprintf("Paging %s by %s.", person, channels)}
+	m := message.Message{Level: message.OK, Title: fmt.Sprintf("Paging %s by %s.", person, channels),
+		Buttons: []message.Button{{Label: "Show Pages", Words: "page status"}}}
 	id := firstOf(c.args["incident"], c.d.Incident)
 	if id == "" {
 		if err := c.Store.Commit(c.ctx, change.Change{Pages: c.roster().Direct(p), Delivery: c.d.ID}); err != nil {

@@ -50,7 +50,9 @@ func acting(action string) handler {
 		}
 		run.Approval.Until = plan.Until
 		if c.args["dry-run"] != "" {
-			c.replyIn(req.Incident, dryRun(run))
+			m := dryRun(run)
+			m.Buttons = c.forReal()
+			c.replyIn(req.Incident, m)
 			return nil
 		}
 		if err := c.notHalted(); err != nil {
@@ -471,8 +473,9 @@ func (c *call) notHalted() error {
 		return err
 	}
 	if h != nil {
-		return &actions.Error{Code: "halted", Text: fmt.Sprintf("Actions are halted by %s since %s: %s.", h.By, c.clock(h.At, c.now), firstOf(h.Reason, "no reason given")),
-			Hint: "`resume-actions` lifts it. `--dry-run` still shows what would run."}
+		return offer(&actions.Error{Code: "halted", Text: fmt.Sprintf("Actions are halted by %s since %s: %s.", h.By, c.clock(h.At, c.now), firstOf(h.Reason, "no reason given")),
+			Hint: "`resume-actions` lifts it. `--dry-run` still shows what would run."},
+			message.Button{Label: "Resume Actions", Words: "resume-actions"})
 	}
 	return nil
 }

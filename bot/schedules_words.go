@@ -59,6 +59,7 @@ func scheduleList(c *call) error {
 		return err
 	}
 	var rows [][]string
+	var buttons []message.Button
 	paused := 0
 	for _, e := range c.Schedules {
 		s := states[e.Name]
@@ -68,6 +69,7 @@ func scheduleList(c *call) error {
 		}
 		if s.Paused != nil {
 			paused++
+			buttons = append(buttons, message.Button{Label: "Resume " + e.Name, Words: "schedule resume " + e.Name})
 			next = "paused by " + s.Paused.By
 			if s.Paused.Reason != "" {
 				next += ": " + s.Paused.Reason
@@ -81,7 +83,7 @@ func scheduleList(c *call) error {
 		}
 		rows = append(rows, []string{e.Name, e.What, e.When.String(), next, last})
 	}
-	m := message.Message{Title: plural(len(rows), "schedule") + "."}
+	m := message.Message{Title: plural(len(rows), "schedule") + ".", Buttons: buttons}
 	if paused > 0 {
 		m.Level, m.Title = message.Warn, fmt.Sprintf("%s, %d of them paused.", plural(len(rows), "schedule"), paused)
 	}

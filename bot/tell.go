@@ -18,7 +18,7 @@ import (
 func ack(c *call) error {
 	inc, err := c.tell(incident.Acked{By: c.who.ID})
 	if errors.Is(err, incident.ErrNothingToDo) {
-		c.replyIn(inc.ID(), message.Message{Title: fmt.Sprintf("%s is %s already, by %s.", inc.ID(), inc.State, firstOf(inc.AckedBy, inc.RecoveredBy, inc.DeclaredBy))})
+		c.already(inc, fmt.Sprintf("%s is %s already, by %s.", inc.ID(), inc.State, firstOf(inc.AckedBy, inc.RecoveredBy, inc.DeclaredBy)))
 		return nil
 	}
 	if err != nil {
@@ -38,7 +38,8 @@ func stopPaging(c *call) error {
 		return err
 	}
 	c.told(inc, message.Message{Level: message.Warn, Title: fmt.Sprintf("Paging for %s stopped by %s: %s", inc.ID(), c.who.ID, inc.PagingStopped.Reason),
-		Blocks: []message.Block{{Text: "Nobody will be called for it any more, unless its severity is raised, it is reopened, or somebody says `rearm`. The incident stays " + string(inc.State) + "."}}})
+		Blocks:  []message.Block{{Text: "Nobody will be called for it any more, unless its severity is raised, it is reopened, or somebody says `rearm`. The incident stays " + string(inc.State) + "."}},
+		Buttons: append(incidentButtons(inc), rearmButton(inc.ID()))})
 	return nil
 }
 
@@ -81,6 +82,7 @@ func recovered(c *call) error {
 			m.Level = message.Critical
 			m.Title = fmt.Sprintf("%s was called recovered at %s, and now: %s", inc.ID(), c.clock(inc.RecoveredAt, c.now), result.Headline)
 			m.Blocks = []message.Block{{Text: "No clock runs for a recovered incident. If clients are not served, reopen it: `reopen --incident " + inc.ID() + "`."}}
+			m.Buttons = []message.Button{reopenButton(inc.ID()), {Label: "Diagnose", Words: "diagnose --incident " + inc.ID()}}
 		}
 		c.told(inc, m)
 		return nil
@@ -95,6 +97,7 @@ func recovered(c *call) error {
 		m.Level = message.Warn
 		m.Title = fmt.Sprintf("%s called recovered by %s without verification: %s", inc.ID(), c.who.ID, inc.Forced)
 		m.Blocks = append([]message.Block{{Text: "The check says: " + result.Headline}}, m.Blocks...)
+		m.Buttons = append([]message.Button{{Label: "Verify", Words: "verify --incident " + inc.ID()}}, incidentButtons(inc)...)
 	}
 	c.told(inc, m)
 	return nil
@@ -103,9 +106,10 @@ func recovered(c *call) error {
 func resolve(c *call) error {
 	inc, err := c.tell(incident.DeclaredResolved{By: c.who.ID, Reason: c.args["reason"]})
 	if errors.Is(err, incident.ErrReasonNeeded) {
-		return &actions.Error{Code: "reason-needed",
+		return offer(&actions.Error{Code: "reason-needed",
 			Text: fmt.Sprintf("%s is %s, not recovered, so resolving it needs a reason.", inc.ID(), inc.State),
-			Hint: "Either `recovered` first, or say why: `resolve false alarm, the probe host lost its network`."}
+			Hint: "Either `recovered` first, or say why: `resolve false alarm, the probe host lost its network`."},
+			message.Button{Label: "Recovered", Words: "recovered --incident " + inc.ID()})
 	}
 	if err != nil {
 		return err
@@ -138,26 +142,23 @@ func (c *call) mark(ch *change.Change) error {
 	return nil
 }
 
-// told answers in the incident's thread and brings its parent up to date.
-func (c *call) told(inc incident.Incident, m message.Message) {
-	c.replyIn(inc.ID(), m)
-	c.publishParent(c.ctx, inc)
-}
-
 // whyNot turns the domain's refusals into sentences with a way out.
 func whyNot(inc incident.Incident, err error) error {
 	switch {
 	case err == nil, errors.Is(err, incident.ErrNothingToDo), errors.Is(err, incident.ErrReasonNeeded):
 		return err
 	case errors.Is(err, incident.ErrOver):
-		return &actions.Error{Code: "resolved", Text: fmt.Sprintf("%s is resolved already, by %s.", inc.ID(), inc.ResolvedBy),
-			Hint: "`note --incident " + inc.ID() + " TEXT` still adds to its record; the same trouble again is `reopen --incident " + inc.ID() + "`, new trouble a new `declare`."}
+		return offer(&actions.Error{Code: "resolved", Text: fmt.Sprintf("%s is resolved already, by %s.", inc.ID(), inc.ResolvedBy),
+			Hint: "`note --incident " + inc.ID() + " TEXT` still adds to its record; the same trouble again is `reopen --incident " + inc.ID() + "`, new trouble a new `declare`."},
+			reopenButton(inc.ID()))
 	case errors.Is(err, incident.ErrRecovered):
-		return &actions.Error{Code: "recovered", Text: fmt.Sprintf("%s is recovered already, by %s.", inc.ID(), inc.RecoveredBy),
-			Hint: "No clock runs for it. If clients are not served: `reopen --incident " + inc.ID() + "`."}
+		return offer(&actions.Error{Code: "recovered", Text: fmt.Sprintf("%s is recovered already, by %s.", inc.ID(), inc.RecoveredBy),
+			Hint: "No clock runs for it. If clients are not served: `reopen --incident " + inc.ID() + "`."},
+			reopenButton(inc.ID()))
 	case errors.Is(err, incident.ErrNotRecovered):
-		return &actions.Error{Code: "not-ended", Text: fmt.Sprintf("%s is %s: it was neither called recovered nor resolved, so there is nothing to reopen.", inc.ID(), inc.State),
-			Hint: "To start its clocks again: `rearm --incident " + inc.ID() + "`."}
+		return offer(&actions.Error{Code: "not-ended", Text: fmt.Sprintf("%s is %s: it was neither called recovered nor resolved, so there is nothing to reopen.", inc.ID(), inc.State),
+			Hint: "To start its clocks again: `rearm --incident " + inc.ID() + "`."},
+			rearmButton(inc.ID()))
 	}
 	return err
 }
@@ -183,11 +184,15 @@ func (c *call) incidentNumber() (uint64, error) {
 		return open[0].Number, nil
 	}
 	var ids []string
+	var each []message.Button
 	for _, inc := range open {
 		ids = append(ids, fmt.Sprintf("%s (%s %s)", inc.ID(), inc.Priority, inc.Title))
+		if len(each) < 5 {
+			each = append(each, message.Button{Label: "For " + inc.ID(), Words: strings.TrimSpace(c.d.Text) + " --incident " + inc.ID()})
+		}
 	}
-	return 0, &actions.Error{Code: actions.CodeAmbiguous, Text: "More than one incident is open: " + strings.Join(ids, ", ") + ".",
-		Hint: fmt.Sprintf("Say which: `%s --incident %s`.", strings.TrimSpace(c.d.Text), open[0].ID())}
+	return 0, offer(&actions.Error{Code: actions.CodeAmbiguous, Text: "More than one incident is open: " + strings.Join(ids, ", ") + ".",
+		Hint: fmt.Sprintf("Say which: `%s --incident %s`.", strings.TrimSpace(c.d.Text), open[0].ID())}, each...)
 }
 
 // numberOf reads "INC-7", "REQ-7" or "7".

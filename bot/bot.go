@@ -75,6 +75,9 @@ type Store interface {
 	KeepDrill(ctx context.Context, r drill.Record) error
 	Drills(cluster string) ([]drill.Record, error)
 
+	KeepWatched(ctx context.Context, cluster string, events []watch.Event) error
+	Watched(cluster string) ([]watch.Event, error)
+
 	Overrides(endAfter time.Time) ([]oncall.Override, error)
 	PutOverride(ctx context.Context, o oncall.Override, delivery string) (oncall.Override, error)
 	Alerts() ([]intake.Alert, error)

@@ -80,6 +80,14 @@ func (d desk) Declare(ctx context.Context, cluster string, s watch.Symptom) (wat
 	return watch.Outcome{Number: inc.Number, Text: inc.ID() + " declared"}, nil
 }
 
+// Remember implements watch.Desk.
+func (d desk) Remember(ctx context.Context, cluster string, events []watch.Event) error {
+	return d.Store.KeepWatched(ctx, cluster, events)
+}
+
+// Remembered implements watch.Desk.
+func (d desk) Remembered(cluster string) ([]watch.Event, error) { return d.Store.Watched(cluster) }
+
 // again is what becomes of a cause that has an incident: one that had recovered
 // is open again, with clocks armed anew, and one that is graver by now gets the
 // clocks of its priority.

@@ -1,6 +1,7 @@
 // Package store keeps what irisops must not forget: incidents with their
 // timelines and timers, pages, runs of actions, what arrived, what is said in
-// Slack, the last healthy diagnoses, schedules, drills, and the halt. It owns one
+// Slack, the last healthy diagnoses, schedules, drills,
+// what watch did, and the halt. It owns one
 // bbolt file and is the only package that knows bbolt.
 //
 // Every change is one fsynced transaction: the incident, its timeline entries,
@@ -54,6 +55,8 @@
 //	└── alerts/     alert key           alert record, firing
 //	audit
 //	└── entries/    number              entry, with the hash of the one before
+//	watch
+//	└── events/     cluster " " number  event record, the newest of each cluster
 //
 // A record is JSON with a version of its own; fields are only ever added. Every
 // value starts with a checksum of its bucket, key and content (see row.go).

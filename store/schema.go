@@ -22,6 +22,7 @@ var migrations = []migration{
 	{"what backups were made", createBackups},
 	{"who is on call", createOnCall},
 	{"the audit", createTrail},
+	{"what watch did, or would have done", createWatched},
 }
 
 // layout is every bucket of the newest schema.
@@ -37,6 +38,7 @@ var layout = []bucket{
 	bBackups,
 	bOverrides, bAlerts,
 	bTrail,
+	bWatched,
 }
 
 var keySchema = []byte("schema")

@@ -22,6 +22,7 @@ type memory struct {
 	last   Symptom
 	counts bool
 	as     incident.Priority // with which it counts
+	told   string            // what became of it last
 	worse  int               // rounds in a row in which it was graver than that
 }
 

@@ -21,6 +21,10 @@ type Desk interface {
 	// Open are the incidents that watch declared on the cluster and that are not
 	// resolved, by their causes.
 	Open(cluster string) (map[string]uint64, error)
+	// Remember keeps what was done, or would have been; Remembered is what an earlier
+	// life kept of it, the oldest first.
+	Remember(ctx context.Context, cluster string, events []Event) error
+	Remembered(cluster string) ([]Event, error)
 }
 
 // Outcome is what became of a cause that counts.
@@ -61,8 +65,9 @@ type Showing struct {
 	Number uint64 // its incident; 0: none
 }
 
-// mostEvents bounds what is remembered for people.
-const mostEvents = 50
+// MostEvents bounds what is remembered of a cluster for people; the oldest goes
+// first.
+const MostEvents = 50
 
 // Watcher watches one cluster. Set the fields before Run.
 type Watcher struct {
@@ -82,6 +87,7 @@ type Watcher struct {
 	over   map[string]Symptom
 	asked  bool // for what an earlier life declared
 	snap   Snapshot
+	unkept []Event // the oldest first
 }
 
 // Run watches until ctx ends.
@@ -92,6 +98,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 	t := time.NewTicker(every)
 	defer t.Stop()
+	w.recall()
 	for {
 		w.round(ctx)
 		select {
@@ -130,6 +137,38 @@ func (w *Watcher) round(ctx context.Context) {
 		w.declare(ctx, s)
 	}
 	w.settle(ctx, end)
+	w.keep(ctx)
+}
+
+// recall takes up what an earlier life did, or would have done.
+func (w *Watcher) recall() {
+	events, err := w.Desk.Remembered(w.Cluster)
+	if err != nil {
+		w.Log.Error("what watch did before cannot be read", "cluster", w.Cluster, "err", err)
+		return
+	}
+	slices.Reverse(events)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.snap.Events = events
+}
+
+// keep writes down what this round did. What cannot be written is kept with the
+// next round's.
+func (w *Watcher) keep(ctx context.Context) {
+	w.mu.Lock()
+	events := slices.Clone(w.unkept)
+	w.mu.Unlock()
+	if len(events) == 0 {
+		return
+	}
+	if err := w.Desk.Remember(context.WithoutCancel(ctx), w.Cluster, events); err != nil {
+		w.Log.Error("what watch did could not be written down", "cluster", w.Cluster, "err", err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unkept = nil // nobody but this loop adds to it
 }
 
 // take works out what the round means, and which causes begin and end to count.
@@ -214,15 +253,21 @@ func (w *Watcher) declare(ctx context.Context, s Symptom) {
 		delete(w.over, s.Cause)
 		w.open[s.Cause] = out.Number
 	}
-	if !out.Held || !slices.ContainsFunc(w.snap.Events, func(e Event) bool { return e.Symptom.Cause == s.Cause && e.Became == out.Text }) {
+	if m := w.causes[s.Cause]; m == nil || !out.Held || m.told != out.Text { // once while it shows
 		w.remember(s, out.Text)
+	}
+	if m := w.causes[s.Cause]; m != nil {
+		m.told = out.Text
 	}
 	w.show()
 }
 
 func (w *Watcher) remember(s Symptom, became string) {
-	w.snap.Events = append([]Event{{At: w.clock(), Cluster: w.Cluster, Symptom: s, Became: became}}, w.snap.Events...)
-	w.snap.Events = w.snap.Events[:min(len(w.snap.Events), mostEvents)]
+	e := Event{At: w.clock(), Cluster: w.Cluster, Symptom: s, Became: became}
+	w.snap.Events = append([]Event{e}, w.snap.Events...)
+	w.snap.Events = w.snap.Events[:min(len(w.snap.Events), MostEvents)]
+	w.unkept = append(w.unkept, e)
+	w.unkept = w.unkept[max(0, len(w.unkept)-MostEvents):]
 }
 
 // settle tells of causes that are over: those that end now, those that were told

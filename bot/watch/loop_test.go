@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -25,6 +26,8 @@ type desk struct {
 	held    string // why nothing is declared
 	broken  error
 	refuses int // how often Over is not settled
+	kept    []Event
+	full    bool // nothing can be kept
 }
 
 func (d *desk) say(format string, args ...any) {
@@ -69,6 +72,22 @@ func (d *desk) Open(string) (map[string]uint64, error) {
 		open[c] = n
 	}
 	return open, nil
+}
+
+func (d *desk) Remember(_ context.Context, _ string, events []Event) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.full {
+		return errors.New("the disk is full")
+	}
+	d.kept = append(d.kept, events...)
+	return nil
+}
+
+func (d *desk) Remembered(string) ([]Event, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.kept), nil
 }
 
 // scene is a cluster whose state changes at set times.
@@ -157,6 +176,34 @@ func TestAfterARestart(t *testing.T) {
 		}
 		if s := w.Snapshot().Showing; len(s) != 1 || s[0].Number != 7 || !s[0].Counts {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// What it did, or would have done, outlives it; what could not be kept at once is
+// kept later.
+func TestWhatItDidIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{full: true}
+		go func() {
+			<-time.After(4 * time.Minute)
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.full = false
+		}()
+		play(t, d, 10*time.Minute, act{0, []func(*cluster.Observation){dead("edge1")}}, act{3 * time.Minute, nil})
+		became := func(events []Event) (all []string) {
+			for _, e := range events {
+				all = append(all, e.Symptom.Cause+" "+e.Became)
+			}
+			return all
+		}
+		if diff := cmp.Diff([]string{"node/edge1 declared", "node/edge1 over"}, became(d.kept)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		w := play(t, d, time.Minute)
+		if diff := cmp.Diff([]string{"node/edge1 over", "node/edge1 declared"}, became(w.Snapshot().Events)); diff != "" {
+			t.Errorf("the next life (-want +got):\n%s", diff)
 		}
 	})
 }

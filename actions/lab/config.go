@@ -18,6 +18,8 @@ var configTemplate = template.Must(template.New("irisops.yaml").Funcs(template.F
 		return string(text), err
 	},
 	"base": filepath.Base,
+	// Whoever has a lab may practise on it, except on its only core.
+	"drilled": func(n Node) bool { return n.Role == Edge || n.Short != string(Core) },
 }).Parse(`# Written by irisops lab: a config that points at the lab in this folder.
 # Start the bot with it:   irisops run --config {{.Config}}
 # and talk to it:          irisops ctl --config {{.Config}} status
@@ -62,15 +64,19 @@ checks:
   disk_free_warn: {{.DiskWarn}}MiB
   disk_free_critical: {{.DiskCritical}}MiB
 
+# A drill is announced that long before it strikes: here hardly, elsewhere 15m.
+drill: {notice: 10s}
+
 # The lab. Its epmd is its own, not the machine's on 4369. The Makefile in dir
-# knows this lab's suffix and ports, so starting a node needs no make_vars.
+# knows this lab's suffix and ports, so starting a node needs no make_vars. What has
+# "drill: true" may be the victim of a drill.
 clusters:
   - name: lab
     cookie_file: {{quote .Cookie}}
     epmd_port: {{.EPMDPort}}
     nodes:
 {{- range .Nodes}}
-      - {short: {{.Short}}, name: {{quote .Name}}, role: {{.Role}}, host: local, dir: {{quote $.Dir}}, target: {{.Target}}{{if .Port}}, port: {{.Port}}{{end}}, log: {{base .Log}}}
+      - {short: {{.Short}}, name: {{quote .Name}}, role: {{.Role}}, host: local, dir: {{quote $.Dir}}, target: {{.Target}}{{if .Port}}, port: {{.Port}}{{end}}, log: {{base .Log}}{{if drilled .}}, drill: true{{end}}}
 {{- end}}
 `))
 

@@ -321,6 +321,7 @@ func TestConfigPointsAtTheLab(t *testing.T) {
 		Oncall   map[string]string
 		Policies map[string]any
 		Checks   map[string]any
+		Drill    struct{ Notice string }
 		Clusters []struct {
 			Name       string
 			CookieFile string `yaml:"cookie_file"`
@@ -328,6 +329,7 @@ func TestConfigPointsAtTheLab(t *testing.T) {
 			Nodes      []struct {
 				Short, Name, Role, Host, Dir, Target, Log string
 				Port                                      int
+				Drill                                     bool
 			}
 		}
 	}
@@ -349,6 +351,7 @@ func TestConfigPointsAtTheLab(t *testing.T) {
 	for i, n := range shared.Nodes() {
 		got := cluster.Nodes[i]
 		if got.Name != n.Name || got.Short != n.Short || got.Role != string(n.Role) || got.Host != "local" ||
+			got.Drill != (n.Role == lab.Edge) || // the only core is never struck
 			got.Target != n.Target || got.Port != n.Port || filepath.Join(got.Dir, got.Log) != n.Log {
 			t.Errorf("%+v\nis not %+v", got, n)
 		}

@@ -3,6 +3,7 @@ package bot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -401,6 +402,11 @@ func (f *fakeCluster) Block(ctx context.Context, node string) (string, error) {
 // Unblock implements drill.Field.
 func (f *fakeCluster) Unblock(ctx context.Context, node string) (string, error) {
 	return f.Block(ctx, node)
+}
+
+// Settleable implements drill.Field: the fake has one core.
+func (f *fakeCluster) Settleable(context.Context, string) ([]string, error) {
+	return nil, errors.New("there is one core")
 }
 
 // Recovery implements drill.Field.

@@ -67,6 +67,14 @@ func TestMain(m *testing.M) {
 		}
 		crashChild(dir, at)
 	}
+	if dir := os.Getenv(crashDrill); dir != "" {
+		at, _ := strconv.Atoi(os.Getenv(crashDrillAt))
+		if err := crashDrillChild(dir, at); err != nil {
+			fmt.Println("error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(lifeLab); dir != "" {
 		if err := life(dir); err != nil {
 			fmt.Println("error:", err)

@@ -10,7 +10,6 @@ import (
 
 	"irisops/actions/cluster"
 	"irisops/actions/drill"
-	"irisops/actions/runbook"
 	"irisops/bot/change"
 	"irisops/bot/incident"
 	"irisops/bot/message"
@@ -104,13 +103,15 @@ func (d *drillDesk) realIncident(after time.Time) (*incident.Incident, error) {
 func (d *drillDesk) Begin(ctx context.Context, r drill.Record) string {
 	inc, _, err := d.DeclareBy(ctx, Declaration{Cluster: d.cluster.Name, Priority: incident.P3, Drill: true, Dedup: r.ID,
 		Title: fmt.Sprintf("%s %s, recovered by %s", r.Fault, r.Victim, map[drill.Mode]string{drill.Auto: "irisops", drill.Observe: "people"}[r.Mode]),
-		Cause: "drill: " + r.ID})
+		Cause: causeOfDrill(r)})
 	if err != nil {
 		d.log.Error("a drill has no incident", "drill", r.ID, "err", err)
 		return ""
 	}
 	return inc.ID()
 }
+
+func causeOfDrill(r drill.Record) string { return "drill: " + r.ID }
 
 // Stop implements drill.Desk.
 func (d *drillDesk) Stop(r drill.Record) string {
@@ -209,46 +210,10 @@ func (b *Bot) drillOn(cluster string) *drill.Record {
 	return &r
 }
 
-// interruptedDrills ends the drills in whose middle irisops ended. Where the
-// victim was struck it may still be down, and on-call is called.
-func (b *Bot) interruptedDrills(ctx context.Context) error {
-	for _, d := range b.drills {
-		past, err := d.Past()
-		if err != nil {
-			return err
-		}
-		for _, r := range past {
-			if !r.Ended.IsZero() {
-				continue
-			}
-			r.Verdict, r.Why, r.Ended = drill.Aborted, "irisops ended in the middle of it", nowUTC()
-			if !r.Struck.IsZero() {
-				d.Alarm(ctx, r, fmt.Sprintf("irisops ended in the middle of the drill of %s, which may still be down%s", r.Victim, b.wayOut(r)))
-			}
-			d.End(ctx, r)
-		}
-	}
-	return nil
-}
-
-// wayOut is how a person has an interrupted drill put back in order.
-func (b *Bot) wayOut(r drill.Record) string {
-	runs, err := b.Store.Runs(runbook.Uncertain)
-	if err != nil {
-		return ""
-	}
-	for _, run := range runs {
-		if run.Action == drill.Name && run.Args["node"] == r.Victim && run.Args["at"] == r.At.Format(time.RFC3339) {
-			return "; `confirm " + run.ID() + "` by an approver puts it back in order and strikes nothing"
-		}
-	}
-	return ""
-}
-
 // explains says whether what watch sees is what the victim of the drill explains.
 func explains(r drill.Record, core bool, s watch.Symptom) bool {
 	if core { // without it much else may fail; another node that is gone is no part of it
-		return !strings.HasPrefix(s.Cause, "node/") || s.Cause == "node/"+r.Victim
+		return !strings.HasPrefix(s.Cause, "node/") || s.Cause == "node/"+r.Victim || len(s.Nodes) == 1 && slices.Contains(r.Side, s.Nodes[0])
 	}
 	return s.Cause == "mesh" || len(s.Nodes) == 1 && s.Nodes[0] == r.Victim
 }
@@ -266,7 +231,7 @@ func drillMessage(r drill.Record) message.Message {
 	case drill.Running:
 		m.Buttons = []message.Button{{Label: "Abort Drill", Words: "drill abort", Style: message.Danger, Confirm: "End the drill, and recover " + r.Victim + " at once?"}}
 	case drill.Planned:
-	case drill.Skipped, drill.Aborted:
+	case drill.Skipped, drill.Aborted, drill.Interrupted:
 		m.Level = message.Warn
 	default:
 		m.Level = message.Critical

@@ -17,7 +17,7 @@ import (
 
 const drills = "Practise"
 
-const drillLong = `Kills a node on purpose (--fault pause holds it, --fault block has an edge refuse its clients) and stops the time until clients are served again: the runbook wants less than 5 minutes. docs/drills.md has the details.
+const drillLong = `Kills a node on purpose (--fault pause holds it, --fault block has an edge refuse its clients, --fault partition cuts a core of a lab off from the others, after which it gives up its data) and stops the time until clients are served again: the runbook wants less than 5 minutes. docs/drills.md has the details.
 
 Before: no open incident, no maintenance, a backup younger than 24 h, at least half of the cores beside the victim, clients served, two green diagnoses in a row. The victim has opted in (drill: true at the node in the config) and is drawn, those not drilled lately being likelier; --node names one.
 It is asked for and announced, and a second person approves it (approve), vetoes it (deny) or postpones it (drill postpone 1d); for a scheduled drill the schedule asks and any approver agrees.

@@ -79,3 +79,27 @@ func (c *Cluster) NewestBackup() (time.Time, bool, error) {
 	newest, found := backup.Newest(all, c.Name)
 	return newest.At, found, nil
 }
+
+// Settleable says what it takes for a core to give up its data, should it and the
+// others ever have run apart; an error where it could not.
+func (c *Cluster) Settleable(ctx context.Context, short string) ([]string, error) {
+	n, err := c.one(short)
+	if err != nil {
+		return nil, err
+	}
+	if c.opt.Exports == nil {
+		return nil, actions.Errorf("no-folder", "irisops has no folder to keep messages in, and without one no side can give up its data.")
+	}
+	found, err := c.sides(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 1 {
+		return nil, actions.Errorf(codeSplit, "%s and %s run apart already.", found[0], found[1])
+	}
+	s := settlement{losers: side{n}, folders: map[string]string{}, logs: map[string]string{}}
+	if s.folders[n.Short], s.logs[n.Short], err = c.whereData(ctx, n); err != nil {
+		return nil, err
+	}
+	return c.room(ctx, s)
+}

@@ -150,10 +150,23 @@ func (c *Cluster) convergeStep() actions.Step {
 			return seen, nil
 		},
 		Check: func(ctx context.Context) (string, error) {
-			_, err := c.agree(ctx)
-			return "", err
+			// While clients write, two cores that are asked one after the other may differ
+			// for a moment.
+			ctx, cancel := context.WithTimeout(ctx, c.opt.Settle)
+			defer cancel()
+			seen, err := until(ctx, func(ctx context.Context) (bool, string, error) {
+				_, err := c.agree(ctx)
+				if err != nil {
+					return false, strings.TrimSuffix(c.mask.err(err), "."), nil
+				}
+				return true, "", nil
+			})
+			if err != nil {
+				return "", c.failure(err, "Nothing was merged yet; what was kept is safe. Look with `diagnose full` and `mnesia`.", "The cores do not agree: %s.", seen)
+			}
+			return "", nil
 		},
-		Timeout: 4*c.opt.Settle + 4*c.opt.Call,
+		Timeout: 5*c.opt.Settle + 4*c.opt.Call,
 	}
 }
 

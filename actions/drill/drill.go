@@ -22,6 +22,9 @@ type Field interface {
 	Block(ctx context.Context, node string) (string, error)
 	Unblock(ctx context.Context, node string) (string, error)
 	Recovery(ctx context.Context, node string) ([]actions.Step, error)
+	// Settleable says what it takes for a core to give up its data after a split; an
+	// error where it could not.
+	Settleable(ctx context.Context, core string) ([]string, error)
 }
 
 // Desk keeps drills, and tells people of them.
@@ -39,6 +42,10 @@ type Desk interface {
 	Stop(r Record) string
 	// Progress shows how it stands.
 	Progress(r Record)
+	// Settle has `recover split-brain` carried out as the plan of the drill says, if
+	// Mnesia runs apart, as a run of its own. The drill's approval covers exactly
+	// that: its victim gives up its data, and nobody else.
+	Settle(ctx context.Context, r Record) (seen string, err error)
 	// Alarm opens a real incident and pages: the drill has gone wrong.
 	Alarm(ctx context.Context, r Record, what string)
 	// End is told when it is over.
@@ -59,6 +66,7 @@ type Options struct {
 	Rollback      time.Duration // until the cluster is in order again, after the end: 5 min
 	Mode          Mode          // if nobody says
 	Field         Field
+	Parter        Parter // nil: no nodes can be parted here
 	Desk          Desk
 	Log           *slog.Logger
 }

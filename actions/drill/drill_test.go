@@ -131,6 +131,10 @@ func (f *field) Unblock(_ context.Context, node string) (string, error) {
 	return "login in 2 ms", nil
 }
 
+func (f *field) Settleable(context.Context, string) ([]string, error) {
+	return nil, errors.New("nothing here is parted")
+}
+
 func (f *field) Recovery(_ context.Context, node string) ([]actions.Step, error) {
 	return []actions.Step{{Name: "restart " + node, Perform: func(ctx context.Context) (string, error) {
 		select {
@@ -161,6 +165,7 @@ type people struct {
 	alarms  []string
 	ended   []Record
 	full    bool
+	settle  func(context.Context) (string, error)
 }
 
 func (p *people) Keep(_ context.Context, r Record) error {
@@ -172,9 +177,12 @@ func (p *people) Keep(_ context.Context, r Record) error {
 	p.kept = append(p.kept, r)
 	return nil
 }
-func (p *people) Past() ([]Record, error)                        { return p.past, nil }
-func (p *people) Against() (string, error)                       { return p.against, nil }
-func (p *people) Begin(context.Context, Record) string           { return "INC-7" }
+func (p *people) Past() ([]Record, error)              { return p.past, nil }
+func (p *people) Against() (string, error)             { return p.against, nil }
+func (p *people) Begin(context.Context, Record) string { return "INC-7" }
+func (p *people) Settle(ctx context.Context, _ Record) (string, error) {
+	return p.settle(ctx)
+}
 func (p *people) Progress(Record)                                {}
 func (p *people) Alarm(_ context.Context, _ Record, what string) { p.alarms = append(p.alarms, what) }
 func (p *people) End(_ context.Context, r Record)                { p.ended = append(p.ended, r) }

@@ -62,6 +62,14 @@ func (x *exercise) skip(ctx context.Context, v Verdict, why string) error {
 
 func (x *exercise) preflight(ctx context.Context) (string, error) {
 	x.r.Hypothesis = x.d.Steady(ctx, x.r.Victim, x.now(), true)
+	if x.r.Fault == Partition {
+		room, err := x.d.Field.Settleable(ctx, x.r.Victim)
+		c := Check{"a split could be settled", err == nil, strings.Join(room, "; ")}
+		if err != nil {
+			c.Seen = err.Error()
+		}
+		x.r.Hypothesis = append(x.r.Hypothesis, c)
+	}
 	if bad := failing(x.r.Hypothesis); len(bad) > 0 {
 		return "", x.skip(ctx, Skipped, strings.Join(bad, "; "))
 	}
@@ -91,9 +99,11 @@ func (x *exercise) perform(ctx context.Context) (string, error) {
 		}
 	}
 	x.r.Incident = x.d.Desk.Begin(ctx, x.r)
-	x.r.Verdict = Running
+	// From here on it counts as struck: a crash between the strike and its record must
+	// not leave a victim that nobody knows of.
+	x.r.Verdict, x.r.Struck = Running, x.now()
 	if err := x.d.Desk.Keep(ctx, x.r); err != nil { // no strike without its intent on record
-		x.r.Verdict, x.r.Why, x.r.Ended = Skipped, "its beginning could not be recorded", x.now()
+		x.r.Verdict, x.r.Why, x.r.Struck, x.r.Ended = Skipped, "its beginning could not be recorded", time.Time{}, x.now()
 		x.d.Desk.End(context.WithoutCancel(ctx), x.r)
 		return "", fmt.Errorf("the drill did not begin, because it could not be recorded: %w", err)
 	}
@@ -103,7 +113,7 @@ func (x *exercise) perform(ctx context.Context) (string, error) {
 	if err != nil {
 		x.r.Verdict, why = Failed, "the victim could not be struck: "+err.Error()
 	} else {
-		x.r.note(x.now(), "%s", seen)
+		x.r.note(x.now(), "%s %s: %s", x.r.Fault, x.r.Victim, seen)
 		x.keep(ctx)
 		why = x.watch(ctx)
 	}
@@ -120,6 +130,10 @@ func (x *exercise) strike(ctx context.Context) (string, error) {
 		return x.d.Field.Strike(ctx, x.r.Victim, cluster.Pause)
 	case Block:
 		return x.d.Field.Block(ctx, x.r.Victim)
+	case Partition:
+		side, seen, err := x.d.Parter.Part(ctx, x.r.Victim)
+		x.r.Side = side
+		return seen, err
 	}
 	return "", fmt.Errorf("there is no fault %q", x.r.Fault)
 }
@@ -176,14 +190,14 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 			continue
 		}
 		p := &x.r.Others
-		if s.Node == x.r.Victim {
+		if x.r.cutOff(s.Node) {
 			p = &x.r.Victims
 		}
 		p.Sent++
 		switch {
 		case s.Delivery == 0:
 			p.Lost++
-			if s.Node != x.r.Victim {
+			if !x.r.cutOff(s.Node) {
 				outside, bad = false, s.Node
 			}
 		default:
@@ -193,9 +207,10 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 			}
 		}
 	}
-	x.stages(o, victim, edge, after)
+	x.stages(ctx, o, victim, edge, after)
 	if _, detected := x.r.stage(StageDetected); detected && x.r.Mode == Auto && x.recover == nil {
 		x.r.note(x.now(), "irisops recovers %s", x.r.Victim)
+		x.keep(ctx)
 		x.begin(ctx)
 	}
 	if x.lost++; outside || !edge && x.d.cores() == 1 {
@@ -206,7 +221,7 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 	}
 	for _, s := range o.Nodes {
 		gone := !s.Answers && (s.Process == cluster.Gone || s.Process == cluster.Halted)
-		if x.second[s.Node]++; s.Node == x.r.Victim || !gone {
+		if x.second[s.Node]++; x.r.cutOff(s.Node) || !gone {
 			x.second[s.Node] = 0
 		}
 		if x.second[s.Node] >= rounds-1 {
@@ -217,20 +232,21 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 }
 
 // stages notes what is seen for the first time, in its order.
-func (x *exercise) stages(o cluster.Observation, v cluster.Sight, edge bool, after time.Duration) {
+func (x *exercise) stages(ctx context.Context, o cluster.Observation, v cluster.Sight, edge bool, after time.Duration) {
 	reached := func(name string) bool { _, ok := x.r.stage(name); return ok }
 	reach := func(name string, now bool) bool {
 		if now && !reached(name) {
 			x.r.Stages = append(x.r.Stages, Stage{name, Of(after)})
 			x.r.note(x.now(), "%s after %s", name, after.Round(time.Millisecond))
-			x.d.Desk.Progress(x.r)
+			x.keep(ctx) // a crash from here on leaves it on record
 		}
 		return now
 	}
 	up := v.Answers && v.Process != cluster.Gone && v.Process != cluster.Halted
+	parted, split := x.apart(o)
 	again := up && v.PID != 0 && v.PID != x.pid && x.r.Fault == Kill
 	refuses := edge && !v.Untried && v.Login == 0
-	reach(StageDetected, !up || refuses || again)
+	reach(StageDetected, !up || refuses || again || parted || split)
 	if !reached(StageDetected) {
 		return
 	}
@@ -242,8 +258,8 @@ func (x *exercise) stages(o cluster.Observation, v cluster.Sight, edge bool, aft
 			message = message && s.Delivery > 0
 		}
 	}
-	ok := reach(StageUp, up)
-	ok = ok && reach(StageTables, tables)
+	ok := reach(StageUp, up && !parted)
+	ok = ok && reach(StageTables, tables && !split)
 	ok = ok && reach(StageLogin, login)
 	if ok && reach(StageMessage, message) {
 		if x.served++; x.served == 1 {
@@ -258,13 +274,19 @@ func (x *exercise) stages(o cluster.Observation, v cluster.Sight, edge bool, aft
 func (x *exercise) begin(ctx context.Context) {
 	done := make(chan error, 1)
 	x.recover = done
+	r := x.r
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
 				done <- fmt.Errorf("panic: %v", p)
 			}
 		}()
-		done <- x.d.takeSteps(ctx, x.r.Victim)
+		if r.Fault == Partition {
+			_, err := x.d.rejoin(ctx, r)
+			done <- err
+			return
+		}
+		done <- x.d.takeSteps(ctx, r.Victim)
 	}()
 }
 
@@ -307,6 +329,7 @@ func (x *exercise) restore(ctx context.Context, why string) {
 		x.r.note(x.now(), "rollback: %s: %s", what, first(b.Seen, "done"))
 		x.keep(ctx)
 	}
+	within := x.d.Rollback
 	if x.recover != nil {
 		select {
 		case err := <-x.recover:
@@ -326,15 +349,25 @@ func (x *exercise) restore(ctx context.Context, why string) {
 			roll("unblock the port of "+x.r.Victim, seen, err)
 		}
 	}
-	if bad := x.inOrder(ctx, x.d.Every); bad != "" && ctx.Err() == nil {
+	if x.r.Fault == Partition {
+		seen, err := x.d.heal(ctx)
+		roll("join the network again", seen, err)
+		if err == nil {
+			if seen, err = x.d.settle(ctx, x.r); err != nil {
+				within = min(within, afresh) // nobody but people can mend that, and they are called
+				x.d.Desk.Alarm(ctx, x.r, fmt.Sprintf("The split that the drill of %s has left is not settled: %v", x.r.Victim, err))
+			}
+			roll(settleSplit, seen, err)
+		}
+	} else if bad := x.inOrder(ctx, x.d.Every); bad != "" && ctx.Err() == nil {
 		roll("recover "+x.r.Victim, "done", x.d.takeSteps(ctx, x.r.Victim))
 	}
-	bad := x.inOrder(ctx, x.d.Rollback)
+	bad := x.inOrder(ctx, within)
 	if bad == "" {
-		roll("everything serves", "every node answers, every edge lets a client in and delivers", nil)
+		roll(everythingServes, "every node answers, every edge lets a client in and delivers", nil)
 		return
 	}
-	roll("everything serves", "", errors.New(bad))
+	roll(everythingServes, "", errors.New(bad))
 	x.d.Desk.Alarm(ctx, x.r, fmt.Sprintf("The rollback of the drill of %s failed: %s", x.r.Victim, bad))
 }
 
@@ -388,12 +421,13 @@ func disorder(o cluster.Observation) string {
 func (x *exercise) conclude(ctx context.Context, why string) (string, error) {
 	r := &x.r
 	r.Ended, r.Why = x.now(), why
-	failed := slices.ContainsFunc(r.Rollbacks, func(b Rollback) bool { return !b.OK && b.What == "everything serves" })
 	switch {
-	case failed:
+	case r.disorder() != "":
 		r.Verdict = Failed
 		r.Why = first(why, "the cluster is not in order again")
 	case r.Verdict == Failed:
+	case x.resumed:
+		r.Verdict = Interrupted
 	case why == "" && r.Recovery.Duration() <= x.d.Limit:
 		r.Verdict = Passed
 	case why == "" || strings.HasPrefix(why, "clients were not served again within"):
@@ -404,36 +438,70 @@ func (x *exercise) conclude(ctx context.Context, why string) (string, error) {
 	r.note(r.Ended, "verdict: %s", r.Headline())
 	x.keep(ctx)
 	x.d.Desk.End(context.WithoutCancel(ctx), *r)
+	return x.said()
+}
+
+// said is the verdict as the end of a step.
+func (x *exercise) said() (string, error) {
+	r := x.r
 	if r.Verdict != Passed {
 		return "", &actions.Error{Code: "drill-" + strings.ReplaceAll(string(r.Verdict), " ", "-"), Text: r.Headline() + "."}
 	}
 	return r.Headline(), nil
 }
 
+// EndedMidway is why a drill ended that nobody ended.
+const EndedMidway = "irisops ended in the middle of it"
+
 // afterwards is the step of a drill in whose middle irisops ended: nothing is
 // struck, the cluster is put back in order.
 func (x *exercise) afterwards(ctx context.Context) (string, error) {
+	if err := x.recall(); err != nil {
+		return "", err
+	}
+	switch {
+	case x.r.concluded():
+		return x.said()
+	case x.r.Struck.IsZero():
+		return "", x.skip(ctx, Interrupted, EndedMidway)
+	}
+	x.r.Ended = time.Time{}
+	x.r.note(x.now(), "%s; it is put back in order", EndedMidway)
+	x.keep(ctx)
+	x.restore(ctx, EndedMidway)
+	return x.conclude(ctx, EndedMidway)
+}
+
+// recall takes up what an earlier life has recorded.
+func (x *exercise) recall() error {
 	past, err := x.d.Desk.Past()
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, r := range past {
 		if r.ID == x.r.ID {
 			x.r = r
 		}
 	}
-	x.restore(ctx, "irisops ended in the middle of it")
-	return x.conclude(ctx, "irisops ended in the middle of it")
+	return nil
 }
 
 // check says whether the cluster is in order: what a person wants to know of a
 // drill that was interrupted.
 func (x *exercise) check(ctx context.Context) (string, error) {
+	if x.resumed {
+		if err := x.recall(); err != nil {
+			return "", err
+		}
+	}
 	if x.r.Verdict == Passed {
 		return "", nil // perform has looked
 	}
 	if bad := disorder(x.d.Field.Observe(ctx)); bad != "" {
 		return "", errors.New(bad)
+	}
+	if x.resumed {
+		return "", errors.New("everything serves by now, and the drill is not concluded")
 	}
 	return "everything serves", nil
 }

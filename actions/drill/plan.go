@@ -21,7 +21,7 @@ func Params() []actions.Param {
 	return []actions.Param{
 		{Name: "node", Kind: actions.Node, Flag: true, Doc: "the victim; without it one is drawn", Example: "edge1"},
 		{Name: "mode", Kind: actions.Choice, Choices: []string{string(Auto), string(Observe)}, Flag: true, Doc: "who recovers it: irisops (auto) or people (observe)", Example: string(Auto)},
-		{Name: "fault", Kind: actions.Choice, Choices: []string{string(Kill), string(Pause), string(Block)}, Flag: true, Doc: "kill -9, SIGSTOP, or an edge's port that refuses clients", Example: string(Kill)},
+		{Name: "fault", Kind: actions.Choice, Choices: []string{string(Kill), string(Pause), string(Block), string(Partition)}, Flag: true, Doc: "kill -9, SIGSTOP, an edge's port that refuses clients, or a core cut off from the others (labs only)", Example: string(Kill)},
 		{Name: "seed", Kind: actions.Count, Flag: true, Doc: "of the draw, to repeat one", Example: "7"},
 	}
 }
@@ -34,11 +34,22 @@ func (d *Drill) Action() actions.Action {
 // Plan works a drill out. What was drawn, and when it is, is bound to the
 // request. It is refused where the steady state is not given.
 func (d *Drill) Plan(ctx context.Context, req actions.Request) (actions.Plan, error) {
+	if Fault(req.Args["fault"]) == Partition && req.Agreed == 0 {
+		if err := d.mayPart(req.By); err != nil {
+			return actions.Plan{}, err
+		}
+	}
 	r, err := d.draft(req)
 	if err != nil {
 		return actions.Plan{}, err
 	}
+	var settle []string // what giving up data takes
 	if req.Agreed == 0 {
+		if r.Fault == Partition {
+			if settle, err = d.partable(ctx, r); err != nil {
+				return actions.Plan{}, err
+			}
+		}
 		if n, _ := d.node(r.Victim); r.Fault == Block && n.Role != cluster.EdgeRole {
 			return actions.Plan{}, &actions.Error{Code: "not-blocked", Text: fmt.Sprintf("%s is a core: only an edge has a port for clients.", r.Victim), Hint: "Name an edge, or none: then one is drawn."}
 		}
@@ -64,15 +75,24 @@ func (d *Drill) Plan(ctx context.Context, req actions.Request) (actions.Plan, er
 	if d.Notice < usualPatience {
 		p.Until = time.Time{} // as every request; it begins when it is agreed to
 	}
-	if r.Mode == Auto {
+	describe := r.Method[1]
+	if r.Fault == Partition {
+		// The settlement is a run of its own, which locks every node; so nobody has them
+		// before it.
+		p.Title += fmt.Sprintf("; %s gives up its data for that of %s", r.Victim, d.others(r.Victim))
+		p.Why = fmt.Sprintf("it parts %s from %s on purpose, and what only %s has by then is lost, but for messages and revoked tokens", r.Victim, d.others(r.Victim), r.Victim)
+		p.Bound["loser"] = r.Victim
+		describe += fmt.Sprintf("; in the end `recover split-brain --loser %s`", r.Victim)
+	} else if r.Mode == Auto {
 		p.Targets = append(p.Targets, n.Key()) // else people have to be able to work on it
 	}
 	p.Preview = append([]string{fmt.Sprintf("%s at %s UTC, %s", r.Victim, r.At.Format("15:04:05"), drawn(r))}, r.Method...)
+	p.Preview = append(p.Preview, settle...)
 	x := &exercise{d: d, r: r, resumed: req.Agreed != 0}
 	p.Steps = []actions.Step{
 		{Name: "wait for the announced time", Describe: "until " + r.At.Format(time.RFC3339), Timeout: d.Notice + 2*time.Minute, Perform: x.wait},
 		{Name: "steady state", Describe: "no incident, a fresh backup, cores survive, clients served, two green diagnoses in a row", Timeout: 2 * time.Minute, Perform: x.preflight},
-		{Name: "strike, watch and recover", Describe: r.Method[1], Timeout: d.Limit + 2*d.Rollback + 2*time.Minute, Perform: x.perform, Check: x.check},
+		{Name: "strike, watch and recover", Describe: describe, Timeout: d.Limit + 2*d.Rollback + 2*time.Minute, Perform: x.perform, Check: x.check},
 	}
 	return p, nil
 }
@@ -116,6 +136,9 @@ func (d *Drill) draft(req actions.Request) (Record, error) {
 		}
 	}
 	may, why := d.Candidates()
+	if r.Fault == Partition {
+		may = slices.DeleteFunc(may, func(short string) bool { n, _ := d.node(short); return n.Role != cluster.CoreRole })
+	}
 	if r.Fault == Block {
 		may = slices.DeleteFunc(may, func(short string) bool { n, _ := d.node(short); return n.Role != cluster.EdgeRole })
 	}
@@ -170,11 +193,21 @@ func (d *Drill) method(r Record) []string {
 	if r.Mode == Observe {
 		then = "people recover it; watch declares and pages as usual, marked DRILL"
 	}
-	return []string{
+	early, agreed := "recovered", []string(nil)
+	if r.Fault == Partition {
+		what = fmt.Sprintf("%s, with the edges attached to it, and %s are cut off from each other, as by a broken line: both sides run on, and irisops reaches both", r.Victim, d.others(r.Victim))
+		then = "irisops joins them again, and settles the split that Mnesia is left with, as a run of its own that locks every node"
+		if r.Mode == Observe {
+			then = "people join them again (`irisops lab heal`) and settle the split that Mnesia is left with (`recover split-brain`); watch declares and pages as usual, marked DRILL"
+		}
+		early, agreed = "joined again and settled", d.givesUp(r.Victim)
+	}
+	return slices.Concat([]string{
 		"the steady state is looked at once more: two green diagnoses in a row",
 		what + "; looked at every " + spoken(d.Every) + " until clients are served again",
 		then,
-		fmt.Sprintf("after %s, an abort, a halt, a real incident, a second node that fails, or clients outside of %s that are not served: recovered at once by irisops", spoken(d.Limit), r.Victim),
+	}, agreed, []string{
+		fmt.Sprintf("after %s, an abort, a halt, a real incident, a second node that fails, or clients outside of %s that are not served: %s at once by irisops", spoken(d.Limit), r.Victim, early),
 		"whatever happens, at the end everything has to serve again; if not, that is an incident and pages",
-	}
+	})
 }

@@ -10,6 +10,7 @@ package drill
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -28,6 +29,9 @@ const (
 	Kill  Fault = "kill"  // kill -9
 	Pause Fault = "pause" // SIGSTOP: it hangs
 	Block Fault = "block" // of an edge: its port refuses clients, the node runs on
+	// Partition: a core and the edges attached to it are cut off from the others, and
+	// both sides run on.
+	Partition Fault = "partition"
 )
 
 // Verdict of a drill.
@@ -41,6 +45,9 @@ const (
 	Failed  Verdict = "failed" // the victim could not be struck, or never recovered
 	Aborted Verdict = "aborted"
 	Skipped Verdict = "skipped" // the steady state was not given: nothing was done
+	// Interrupted: irisops ended in the middle of it. Its next life has put the
+	// cluster in order, or says that it could not.
+	Interrupted Verdict = "interrupted"
 )
 
 // Record is a drill as it is kept. Fields are only ever added.
@@ -53,8 +60,9 @@ type Record struct {
 	Fault   Fault     `json:"fault"`
 	Victim  string    `json:"victim"`
 	Seed    uint64    `json:"seed"`
-	Draw    []Chance  `json:"draw"` // what the seed chose from
-	At      time.Time `json:"at"`   // when it was announced for
+	Draw    []Chance  `json:"draw"`           // what the seed chose from
+	Side    []string  `json:"side,omitempty"` // of a partition: the nodes that were cut off, the victim too
+	At      time.Time `json:"at"`             // when it was announced for
 	Limit   Seconds   `json:"limit_s"`
 
 	Hypothesis []Check    `json:"hypothesis"` // the steady state, as it was found right before
@@ -145,6 +153,27 @@ func (r *Record) stage(name string) (Stage, bool) {
 		}
 	}
 	return Stage{}, false
+}
+
+// everythingServes is the last rollback: whether the cluster is in order again.
+const everythingServes = "everything serves"
+
+// settleSplit is the rollback without which data are not merged, whatever serves.
+const settleSplit = "settle the split"
+
+// disorder is what the rollbacks could not put in order; "" if they could.
+func (r Record) disorder() string {
+	for _, b := range slices.Backward(r.Rollbacks) {
+		if !b.OK && (b.What == everythingServes || b.What == settleSplit) {
+			return b.Seen
+		}
+	}
+	return ""
+}
+
+// concluded says whether the drill came to its end, with the cluster looked at.
+func (r Record) concluded() bool {
+	return !r.Ended.IsZero() && (r.Struck.IsZero() || len(r.Rollbacks) > 0 && r.Rollbacks[len(r.Rollbacks)-1].What == everythingServes)
 }
 
 func (r *Record) note(at time.Time, format string, args ...any) {

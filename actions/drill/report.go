@@ -26,8 +26,8 @@ func (r Record) Headline() string {
 		return fmt.Sprintf("%s before the strike: %s", r.Verdict, r.Why)
 	}
 	state := "everything serves again"
-	if i := slices.IndexFunc(r.Rollbacks, func(b Rollback) bool { return b.What == "everything serves" && !b.OK }); i >= 0 {
-		state = "the cluster is NOT in order: " + r.Rollbacks[i].Seen
+	if bad := r.disorder(); bad != "" {
+		state = "the cluster is NOT in order: " + bad
 	}
 	return fmt.Sprintf("%s: %s; %s", r.Verdict, r.Why, state)
 }
@@ -58,7 +58,7 @@ type Point struct {
 func Points(past []Record) []Point {
 	var points []Point
 	for _, r := range past {
-		if !r.Struck.IsZero() && r.Verdict != Running && r.Verdict != Aborted {
+		if !r.Struck.IsZero() && r.Verdict != Running && r.Verdict != Aborted && r.Verdict != Interrupted {
 			points = append(points, Point{r.Struck, r.Victim, r.Recovery.Duration(), r.Verdict == Passed})
 		}
 	}

@@ -28,10 +28,8 @@ func TestDrillBySchedule(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := pids(t, l)
-	for _, edge := range []string{"edge1", "edge2"} {
-		text = bytes.Replace(text, []byte("short: "+edge+","), []byte("short: "+edge+", drill: true,"), 1)
-	}
-	text = append(text, "drill: {notice: 2s, limit: 2m}\nschedules: {drill: {cron: \"@every 5s\"}, backup: {cron: \"@every 3s\"}}\nwatch: {mode: declare, every: 1s}\n"...)
+	text = bytes.Replace(text, []byte("drill: {notice: 10s}"), []byte("drill: {notice: 2s, limit: 2m}"), 1)
+	text = append(text, "schedules: {drill: {cron: \"@every 5s\"}, backup: {cron: \"@every 3s\"}}\nwatch: {mode: declare, every: 1s}\n"...)
 	if err := os.WriteFile(l.ConfigFile(), text, 0o600); err != nil {
 		t.Fatal(err)
 	}

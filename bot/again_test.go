@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -175,5 +176,24 @@ func TestTheEscalationKnowsOverrides(t *testing.T) {
 		p.say(`second: ack`)
 		contains(t, "the answer to ack", p.room.reply("said/4").Blocks[0].Text, "Next page: sre (owner) at 00:15:00")
 		p.wait(16 * time.Minute)
+	})
+}
+
+// Giving an incident back changes its clocks, and not the policy.
+func TestGivingBackIsNoChangeOfThePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaging(t)
+		defer p.stop()
+		p.say(`second: declare P1 "clients time out"`)
+		p.say(`second: ack`)
+		p.wait(5 * time.Minute)
+		p.say(`second: decline`)
+		p.expect("mail declined-3 operator", "pagerduty declined-3 owner", "mail P1/15m operator")
+		p.say(`second: escalation`)
+		blocks := p.room.reply("said/4").Blocks
+		contains(t, "the escalation", blocks[len(blocks)-1].Text, "by the policy as it still is")
+		contains(t, "the escalation", fmt.Sprint(blocks[0].Table.Rows), "00:20:00")
+		p.wait(16 * time.Minute)
+		contains(t, "the timeline", p.timeline(), "nobody has acknowledged it in time")
 	})
 }

@@ -160,7 +160,10 @@ func pageButtons(p pager.Page) []message.Button {
 	case p.Incident == "":
 		return nil
 	case strings.HasPrefix(p.Step, handoffStep):
-		return []message.Button{{Label: "Accept", Words: "accept --incident " + p.Incident, Style: message.Primary}}
+		return []message.Button{
+			{Label: "Accept", Words: "accept --incident " + p.Incident, Style: message.Primary},
+			{Label: "I Can't", Words: "decline --incident " + p.Incident},
+		}
 	}
 	return []message.Button{
 		{Label: "Acknowledge", Words: "ack --incident " + p.Incident, Style: message.Primary},

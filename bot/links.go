@@ -14,9 +14,10 @@ import (
 )
 
 // Linkable says whether a page can be acknowledged by a link: it has to be for a
-// person, about an incident, and not to ask for something else.
+// person, about an incident, and not to ask for something else: an approval, or to
+// take it over.
 func Linkable(p pager.Page) bool {
-	return p.Person != "" && (p.Incident != "" || len(p.Group) > 0) && p.Update == pager.NoUpdate && !strings.HasSuffix(p.Step, approvalStep)
+	return p.Person != "" && (p.Incident != "" || len(p.Group) > 0) && p.Update == pager.NoUpdate && !strings.HasSuffix(p.Step, approvalStep) && !strings.HasPrefix(p.Step, handoffStep)
 }
 
 // incidentsOf are the incidents that the page with that key called for: several,

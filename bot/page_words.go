@@ -27,7 +27,8 @@ var pagingWords = []word{
 		Example: "page test @second", Params: []actions.Param{{Name: "person", Kind: actions.Person, Optional: true, Doc: "whom to call; everyone on call if left out", Example: "@second"}}}, pageTest},
 	{command.Spec{Words: "page status", Class: actions.See, Group: onCallGroup, Summary: "pages under way and the last ones, and whether paging is well", Example: "page status"}, pageStatus},
 	{command.Spec{Words: "decline", Class: actions.Tell, Group: onCallGroup, Summary: "you cannot take it: the next person is called at once", Example: "decline I am on a train",
-		Long:   "The next step of the escalation that reaches somebody else is brought forward; if there is none, everyone else on call is paged. It is recorded.",
+		Long: "Whom the next step of the escalation would page is called now, and again when it is due; if there is nobody left, everyone else on call is paged. " +
+			"If you had it, nobody has it any more. If you were asked to take it over, it stays with whoever has it, and they are told. It is recorded.",
 		Params: []actions.Param{{Name: "reason", Kind: actions.Text, Optional: true, Doc: "why not", Example: "I am on a train"}}}, decline},
 }
 

@@ -93,7 +93,8 @@ func newPaging(t *testing.T) *paging {
 		Access: access.Policy{People: access.DemoPeople(), Demo: true},
 		OnCall: oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"},
 			Contacts: map[string][]string{"operator": {"mail", "pagerduty"}, "second": {"mail", "pagerduty"}, "owner": {"pagerduty"}}},
-		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: []escalation.PolicyStep{{Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}}},
+		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: []escalation.PolicyStep{{Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}},
+			incident.P1: {Respond: 15 * time.Minute, Steps: []escalation.PolicyStep{{Overdue: true, Role: "primary", Unless: incident.UnlessAcknowledged}}}},
 		Clusters: []bot.Cluster{{Name: "main", Actions: cluster.actions(), Summary: cluster.summary}},
 	})
 	if err != nil {

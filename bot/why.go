@@ -31,7 +31,7 @@ func ahead(c *call) error {
 		return err
 	}
 	rows, pages := c.aheadRows(inc)
-	m := message.Message{Title: fmt.Sprintf("%s %s %s: no page is ahead, %s.", inc.ID(), inc.Priority, inc.State, strings.TrimPrefix(strings.TrimPrefix(c.nextPage(inc, c.now), "none: "), "none "))}
+	m := message.Message{Title: fmt.Sprintf("%s %s %s: no page is ahead, %s.", inc.ID(), inc.Priority, inc.State, strings.TrimPrefix(strings.TrimPrefix(c.nextPage(inc, c.now), "none: "), "none left: "))}
 	if pages > 0 {
 		m.Title = fmt.Sprintf("%s %s %s: %s ahead, as long as nothing stops the clocks.", inc.ID(), inc.Priority, inc.State, plural(pages, "page"))
 	}
@@ -145,7 +145,10 @@ func (c *call) policyChanged(inc incident.Incident) bool {
 	}
 	today := escalation.Clocks(inc.Priority, c.Policies[inc.Priority], at)
 	same := func(a, b incident.Step) bool {
-		return a.Role == b.Role && a.Unless == b.Unless && a.Due.Equal(b.Due)
+		return a.Role == b.Role && a.Unless == b.Unless && a.After == b.After
+	}
+	if from := inc.AnswerFrom; !from.IsZero() && !today.AnswerBy.IsZero() { // somebody gave it back
+		today.AnswerBy = from.Add(today.AnswerBy.Sub(at))
 	}
 	return !slices.EqualFunc(inc.Current(), today.Steps, same) || !inc.AnswerBy.Equal(today.AnswerBy) || inc.RemindEvery != today.Remind
 }

@@ -54,6 +54,7 @@ type incidentRecord struct {
 	PagingStopped *stopRecord        `json:"paging_stopped,omitempty"`
 
 	AnswerBy    time.Time     `json:"answer_by,omitzero"`
+	AnswerFrom  time.Time     `json:"answer_from,omitzero"`
 	Unanswered  time.Time     `json:"unanswered,omitzero"`
 	RemindEvery time.Duration `json:"remind_every_ns,omitempty"`
 	RemindAt    time.Time     `json:"remind_at,omitzero"`
@@ -110,7 +111,7 @@ func recordIncident(i incident.Incident, version uint64, dedup string) incidentR
 		AnsweredAt: utc(i.AnsweredAt), Commander: i.Commander, Scribe: i.Scribe,
 		MitigatedBy: i.MitigatedBy, MitigatedAt: utc(i.MitigatedAt),
 		MergedInto: i.MergedInto, Duplicates: i.Duplicates, Reopenings: i.Reopenings,
-		AnswerBy: utc(i.AnswerBy), Unanswered: utc(i.Unanswered), RemindEvery: i.RemindEvery, RemindAt: utc(i.RemindAt),
+		AnswerBy: utc(i.AnswerBy), AnswerFrom: utc(i.AnswerFrom), Unanswered: utc(i.Unanswered), RemindEvery: i.RemindEvery, RemindAt: utc(i.RemindAt),
 		Entries: i.Entries,
 	}
 	if v := i.Verification; v != nil {
@@ -143,7 +144,7 @@ func (r incidentRecord) incident() incident.Incident {
 		AnsweredAt: r.AnsweredAt, Commander: r.Commander, Scribe: r.Scribe,
 		MitigatedBy: r.MitigatedBy, MitigatedAt: r.MitigatedAt,
 		MergedInto: r.MergedInto, Duplicates: r.Duplicates, Reopenings: r.Reopenings,
-		AnswerBy: r.AnswerBy, Unanswered: r.Unanswered, RemindEvery: r.RemindEvery, RemindAt: r.RemindAt,
+		AnswerBy: r.AnswerBy, AnswerFrom: r.AnswerFrom, Unanswered: r.Unanswered, RemindEvery: r.RemindEvery, RemindAt: r.RemindAt,
 		Entries: r.Entries,
 	}
 	if v := r.Verification; v != nil {

@@ -21,10 +21,12 @@ type model struct {
 	state    string
 	verified time.Time // when it was last seen to work; zero: it was not, or failed since
 	silenced bool
+	again    bool   // reopened at least once
 	asked    string // who was asked to take over
 	owner    string
 
 	steps    []alarm
+	answered []alarm   // taken away because somebody had it
 	answerBy time.Time // zero: not any more
 	remindAt time.Time // the same
 	quiet    time.Duration
@@ -34,6 +36,7 @@ type model struct {
 
 type alarm struct {
 	due       time.Time
+	after     time.Duration
 	untilAcks bool
 }
 
@@ -65,14 +68,18 @@ func (m *model) ring(now time.Time) {
 // wind sets the clocks by the policy of the priority.
 func (m *model) wind(now time.Time) {
 	p := m.policies[m.priority]
-	m.steps, m.answerBy, m.remindAt, m.quiet = nil, time.Time{}, time.Time{}, p.Remind
+	m.steps, m.answered, m.answerBy, m.remindAt, m.quiet = nil, nil, time.Time{}, time.Time{}, p.Remind
 	for _, s := range p.Steps {
 		untilAcks := s.Unless == incident.UnlessAcknowledged
-		if m.silenced || untilAcks && !m.waits() {
-			continue
-		}
 		for n := range s.Repeat.Times + 1 {
-			m.steps = append(m.steps, alarm{now.Add(s.After + time.Duration(n)*s.Repeat.Every), untilAcks})
+			after := s.After + time.Duration(n)*s.Repeat.Every
+			switch a := (alarm{now.Add(after), after, untilAcks}); {
+			case m.silenced:
+			case untilAcks && !m.waits():
+				m.answered = append(m.answered, a)
+			default:
+				m.steps = append(m.steps, a)
+			}
 		}
 	}
 	if m.waits() && p.Respond > 0 {
@@ -91,7 +98,28 @@ func (m *model) heard(now time.Time) {
 
 func (m *model) take(by string) {
 	m.owner, m.answerBy = by, time.Time{}
+	for _, a := range m.steps {
+		if a.untilAcks {
+			m.answered = append(m.answered, a)
+		}
+	}
 	m.steps = slices.DeleteFunc(m.steps, func(a alarm) bool { return a.untilAcks })
+}
+
+// letGo: who had it has it no more.
+func (m *model) letGo(now time.Time) {
+	m.state, m.owner = "open", ""
+	if m.again {
+		m.state = "reopened"
+	}
+	if p := m.policies[m.priority]; p.Respond > 0 {
+		m.answerBy = now.Add(p.Respond)
+	}
+	for _, a := range m.answered {
+		m.steps = append(m.steps, alarm{now.Add(a.after), a.after, true})
+	}
+	m.answered = nil
+	m.ring(now)
 }
 
 func (m *model) end(state string) {
@@ -143,7 +171,7 @@ func (m *model) do(what, reason string, to incident.Priority, now time.Time) (ev
 		return incident.Rearmed{By: "owner", Clocks: Clocks(m.priority, m.policies[m.priority], now)}, fine
 	case "reopen":
 		if fine = m.ended(); fine {
-			m.state, m.silenced, m.owner, m.verified = "reopened", false, "", time.Time{}
+			m.state, m.silenced, m.owner, m.asked, m.again, m.verified = "reopened", false, "", "", true, time.Time{}
 			m.wind(now)
 		}
 		return incident.DeclaredReopened{By: "owner", Clocks: Clocks(m.priority, m.policies[m.priority], now)}, fine
@@ -161,6 +189,11 @@ func (m *model) do(what, reason string, to incident.Priority, now time.Time) (ev
 			m.take("second")
 		}
 		return incident.HandoffAccepted{By: "second"}, fine
+	case "decline":
+		if fine = !m.ended() && !m.silenced; fine && m.state == "acknowledged" && m.owner == "operator" {
+			m.letGo(now)
+		}
+		return incident.Declined{By: "operator", Reason: reason}, fine
 	case "note":
 		return incident.Noted{By: "operator", Kind: incident.KindNote, Text: "looking"}, true
 	case "verify", "verify fails":
@@ -221,7 +254,7 @@ func anyPolicy(t *rapid.T) Policy {
 	return p
 }
 
-var deeds = []string{"declare", "ack", "ack", "mitigated", "severity", "severity", "rearm", "reopen", "reopen", "handoff", "accept", "note",
+var deeds = []string{"declare", "ack", "ack", "mitigated", "severity", "severity", "rearm", "reopen", "reopen", "handoff", "accept", "decline", "note",
 	"verify", "verify fails", "recovered", "recovered", "resolve", "stop-paging", "wait", "wait"}
 
 func live(t *rapid.T, s *stage) {

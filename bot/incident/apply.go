@@ -100,6 +100,8 @@ func (i *Incident) apply(eff *Effects, event Event, now time.Time) error {
 		return i.recover(eff, e, now)
 	case Declined:
 		return i.decline(eff, e, now)
+	case HandoffDeclined:
+		return i.declineHandoff(eff, e, now)
 	case DeclaredResolved:
 		return i.resolve(eff, e, now)
 	case PagingStop:
@@ -237,7 +239,7 @@ func (i *Incident) reopen(eff *Effects, e DeclaredReopened, now time.Time) error
 	i.Verification, i.Forced = nil, ""
 	i.RecoveredBy, i.RecoveredAt = "", time.Time{}
 	i.ResolvedBy, i.ResolvedAt, i.Resolution, i.MergedInto = "", time.Time{}, "", 0
-	i.PagingStopped = nil
+	i.PagingStopped, i.Handoff = nil, nil
 	text := "reopened"
 	if reason := strings.TrimSpace(e.Reason); reason != "" {
 		text += ": " + reason

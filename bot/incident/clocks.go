@@ -130,7 +130,7 @@ func (i *Incident) arm(eff *Effects, c Clocks, now time.Time, why string) {
 		s.Name = fmt.Sprintf("%s~%d", s.Name, s.Round+1)
 		i.Steps = append(i.Steps, s)
 	}
-	i.AnswerBy, i.Unanswered = c.AnswerBy, time.Time{}
+	i.AnswerBy, i.AnswerFrom, i.Unanswered = c.AnswerBy, time.Time{}, time.Time{}
 	i.RemindEvery = c.Remind
 	i.remind(now)
 	if !i.Waiting() {
@@ -180,12 +180,18 @@ func (i *Incident) rearm(eff *Effects, e Rearmed, now time.Time) error {
 	return nil
 }
 
-// callText is what the person who is paged reads.
-func (i *Incident) callText(s Step) string {
+// PageName is what every page calls it; that it is a drill comes first.
+func (i Incident) PageName() string {
 	name := fmt.Sprintf("%s %s", i.ID(), i.Priority)
 	if i.Drill {
 		name = "DRILL " + name
 	}
+	return name
+}
+
+// callText is what the person who is paged reads.
+func (i *Incident) callText(s Step) string {
+	name := i.PageName()
 	since := ""
 	if i.Arming.Why != "" {
 		since = i.Arming.Why

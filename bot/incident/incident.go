@@ -89,6 +89,7 @@ type Incident struct {
 	// The response clock: by when somebody has to have acknowledged, and when
 	// it was told that nobody did.
 	AnswerBy   time.Time // zero: no time is set
+	AnswerFrom time.Time // since when that runs; zero: since the clocks were armed
 	Unanswered time.Time
 
 	// Reminders: how long nobody may be silent, and when that is over.

@@ -348,3 +348,55 @@ func TestUnansweredLate(t *testing.T) {
 		"irisops unanswered: nobody has acknowledged it in time, late by 24h0m0s",
 		"irisops reminder: no update for 20 minutes"})
 }
+
+// Declining calls the next one early and uses nothing up: the runbook's pages come
+// at their time, however many have declined.
+func TestDecliningUsesNoStepUp(t *testing.T) {
+	inc, _ := incident.New(8, incident.Declaration{Cluster: "main", Priority: incident.P0, Title: "down", By: "operator", Drill: true, Clocks: p0Clocks(declared)}, declared)
+	next := inc.Steps[1]
+	inc, paged := calls(t, inc, incident.Declined{By: "operator", Step: next.Name}, at(1))
+	if len(paged) != 1 || !strings.HasPrefix(paged[0], next.Name+incident.Early) || !strings.Contains(paged[0], ": DRILL INC-8 P0: down (operator cannot take it") {
+		t.Errorf("paged %q", paged)
+	}
+	_, paged = calls(t, inc, incident.StepsDue{}, next.Due)
+	if len(paged) != 1 || !strings.HasPrefix(paged[0], next.Name+" "+next.Role+": ") {
+		t.Errorf("when it is due: %q", paged)
+	}
+}
+
+// Whoever had it and declines has it no more: it waits for somebody, and the
+// response clock begins anew.
+func TestTheOwnerDeclines(t *testing.T) {
+	inc := after(t, openP1(), at(5), incident.Acked{By: "second"})
+	inc = after(t, inc, at(40), incident.Declined{By: "second", Reason: "my shift ends"})
+	if !inc.Waiting() || inc.AckedBy != "" || !inc.AnsweredAt.Equal(at(5)) {
+		t.Errorf("%+v", inc)
+	}
+	if next, ok := inc.NextStep(); !ok || next.Name != "P1/15m" || !next.Due.Equal(at(55)) || !inc.AnswerBy.Equal(at(55)) {
+		t.Errorf("next is %+v, to be answered by %s", next, inc.AnswerBy)
+	}
+	other := after(t, after(t, openP1(), at(5), incident.Acked{By: "second"}), at(6), incident.Declined{By: "owner"})
+	if other.AckedBy != "second" || other.State != incident.Acknowledged {
+		t.Errorf("somebody else declines: %+v", other)
+	}
+}
+
+// Who is asked to take it over may say no; a request does not outlive the end of
+// the incident.
+func TestAHandoffIsDeclined(t *testing.T) {
+	asked := after(t, openP1(), at(5), incident.Acked{By: "second"}, incident.HandoffAsked{By: "second", To: "owner"})
+	if _, _, err := incident.Apply(asked, incident.HandoffDeclined{By: "operator"}, at(6)); !errors.Is(err, incident.ErrNotAsked) {
+		t.Errorf("by another: %v", err)
+	}
+	inc := after(t, asked, at(6), incident.HandoffDeclined{By: "owner", Reason: "on a train"})
+	if inc.Handoff != nil || inc.AckedBy != "second" {
+		t.Errorf("%+v", inc)
+	}
+	if _, _, err := incident.Apply(inc, incident.HandoffDeclined{By: "owner"}, at(7)); !errors.Is(err, incident.ErrNoHandoff) {
+		t.Errorf("twice: %v", err)
+	}
+	again := after(t, asked, at(10), incident.DeclaredRecovered{By: "second", Force: "seen"}, incident.DeclaredReopened{By: "second", Clocks: p1(at(20))})
+	if again.Handoff != nil {
+		t.Error("a request from before is open after it was reopened")
+	}
+}

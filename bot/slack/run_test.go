@@ -92,7 +92,7 @@ func breakThings(s *slacktest.Slack, stop chan struct{}) {
 			return
 		case <-wait.C:
 		}
-		switch rand.IntN(40) {
+		switch rand.IntN(43) {
 		case 0:
 			s.Disconnect([]string{"warning", "refresh_requested"}[rand.IntN(2)])
 		case 1:
@@ -107,6 +107,8 @@ func breakThings(s *slacktest.Slack, stop chan struct{}) {
 			s.Break("chat.postMessage", 1+rand.IntN(2), 503)
 		case 21, 22, 23, 24, 25, 26, 27, 28:
 			s.LoseAnswer("chat.postMessage", 1)
+		case 29, 30, 31:
+			s.LateAcks(1)
 		default:
 			s.DeliverTwice()
 		}

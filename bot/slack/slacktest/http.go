@@ -75,6 +75,7 @@ func (d *Delivery) post(attempt int, reason string) {
 		r.Header.Set("X-Slack-Retry-Num", fmt.Sprint(attempt))
 		r.Header.Set("X-Slack-Retry-Reason", reason)
 	}
+	sent := time.Now()
 	resp, err := (&http.Client{Timeout: ackWithin}).Do(r)
 	if err != nil {
 		s.mu.Lock()
@@ -97,5 +98,7 @@ func (d *Delivery) post(attempt int, reason string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answered(d, frame)
+	if !s.tooLate(d, sent) {
+		s.answered(d, frame)
+	}
 }

@@ -3,7 +3,7 @@
 // test conversations in. It is strict: it refuses what Slack refuses (limits of
 // text and blocks, channels the bot is not in, wrong tokens) and fails the test
 // for it, for calls that it does not know, for envelopes that are not
-// acknowledged within 3 seconds, and for edits that come too fast.
+// acknowledged within 3 seconds (unless the test had that happen), and for edits that come too fast.
 //
 // Its frames are written from Slack's documentation, not with the library that
 // bot/slack uses, and what it is sent is read as plain maps, so that our own
@@ -75,6 +75,9 @@ type Slack struct {
 
 	held []func() // envelopes that wait for the next one, which passes them
 	swap bool
+
+	lateAcks int  // acknowledgements that come too late
+	stalled  bool // the test makes the bot late
 
 	slowTriggers bool
 	mute         bool // connections stay, and nothing is delivered

@@ -143,7 +143,9 @@ type Delivery struct {
 	acks      int
 	took      time.Duration
 	response  map[string]any
-	disturbed bool // a connection ended on the way
+	at        map[string]time.Time // when each of its envelopes went out
+	timedOut  bool                 // the person was told so
+	disturbed bool                 // a connection ended on the way
 	doubled   bool
 	lost      bool // it never went out
 	quiet     bool // nobody waits for it
@@ -203,6 +205,10 @@ func (d *Delivery) again(reason string) {
 	s.clock++
 	envelope := fmt.Sprintf("envelope-%d", s.clock)
 	s.deliveries[envelope] = d
+	if d.at == nil {
+		d.at = map[string]time.Time{}
+	}
+	d.at[envelope] = time.Now()
 	attempt := d.attempts
 	d.attempts++
 	if s.posts != "" {
@@ -284,7 +290,9 @@ func (s *Slack) acknowledged(frame map[string]any) {
 		s.t.Errorf("slacktest: an acknowledgement of %q, which was never sent", id)
 		return
 	}
-	s.answered(d, frame)
+	if !s.tooLate(d, d.at[id]) {
+		s.answered(d, frame)
+	}
 }
 
 // answered takes an acknowledgement. The caller holds mu.

@@ -17,6 +17,8 @@ import (
 type runCommand struct {
 	Config string `required:"" help:"The config file." type:"path"`
 	Listen string `placeholder:"HOST:PORT" help:"Answer web requests there instead of where the config says. Elsewhere than on this machine the board needs board: in the config."`
+
+	slackAPI string // tests have their own Slack
 }
 
 // load reads the config, and what the command line says of it.
@@ -80,7 +82,7 @@ func (c runCommand) startApp(ctx context.Context, s streams, log *slog.Logger, c
 	style := styleOf(s.out)
 	style.Keep = ctlOf(cfg.Socket.Path) + " --save FOLDER"
 	feed := console.NewTerminal(s.out, false, style, cfg.Zone(), []string{"irisops"})
-	a, err := newApp(cfg, overrides{rooms: []bot.Room{feed}}, log)
+	a, err := newApp(cfg, overrides{rooms: []bot.Room{feed}, slackAPI: c.slackAPI}, log)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func appTokenOf(cfg config.Config) string {
 func (a *app) listenToSlack(cfg config.Config) {
 	a.ears = slack.NewListener(a.slack, a.bot)
 	if cfg.Slack.Mode == httpMode {
-		a.web.Handle("/slack/", a.ears.Handler(os.Getenv(signingSecret)))
+		a.web.Handle("POST /slack/", a.ears.Handler(os.Getenv(signingSecret)))
 		a.hear = func() error { a.ears.StartHTTP(); return nil }
 		return
 	}

@@ -58,6 +58,9 @@ func sectionBlocks(s actions.Section) []message.Block {
 	return blocks
 }
 
+// boardField leads from an incident's message to its page on the board.
+const boardField = "Board"
+
 // parent is the incident's own message: its present state at a glance.
 func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 	m := message.Message{
@@ -126,7 +129,7 @@ func (b *Bot) parent(inc incident.Incident, now time.Time) message.Message {
 		fields = append(fields, message.Field{Name: "Resolved", Value: text})
 	}
 	if b.Board != "" {
-		fields = append(fields, message.Field{Name: "Board", Value: fmt.Sprintf("%s/incidents/%d", b.Board, inc.Number)})
+		fields = append(fields, message.Field{Name: boardField, Value: fmt.Sprintf("%s/incidents/%d", b.Board, inc.Number)})
 	}
 	m.Blocks = []message.Block{{Fields: fields}}
 	m.Buttons = incidentButtons(inc)

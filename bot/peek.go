@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"irisops/actions"
 	"irisops/bot/access"
@@ -73,8 +74,15 @@ func (b *Bot) Waiting() (message.Message, bool) {
 	return m, m.Title != ""
 }
 
-// Head is the incident's present state at a glance, as it heads its thread.
-func (b *Bot) Head(inc incident.Incident) message.Message { return b.parent(inc, nowUTC()) }
+// Head is the incident's present state at a glance, as it heads its thread, without
+// the link to the board.
+func (b *Bot) Head(inc incident.Incident) message.Message {
+	m := b.parent(inc, nowUTC())
+	for i := range m.Blocks {
+		m.Blocks[i].Fields = slices.DeleteFunc(m.Blocks[i].Fields, func(f message.Field) bool { return f.Name == boardField })
+	}
+	return m
+}
 
 // lastRuns is how far back Done looks.
 const lastRuns = 200

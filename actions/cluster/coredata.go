@@ -106,7 +106,7 @@ func (v coreView) line(c *Cluster) string {
 
 // written is when a folder was last written to, and how long that is ago.
 func (c *Cluster) written(f Folder, clock time.Time) string {
-	return fmt.Sprintf("%s (%s ago)", f.Newest.In(c.opt.Zone).Format("2006-01-02 15:04:05"), spoken(max(clock.Sub(f.Newest), 0)))
+	return fmt.Sprintf("%s (%s ago)", f.Newest.In(c.opt.People).Format("2006-01-02 15:04:05"), spoken(max(clock.Sub(f.Newest), 0)))
 }
 
 func viewLines(c *Cluster, views []coreView) []string {

@@ -229,7 +229,7 @@ func (c *Cluster) when(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.In(c.opt.Zone).Format("2006-01-02 15:04:05")
+	return t.In(c.opt.People).Format("2006-01-02 15:04:05")
 }
 
 // keeper is the first core that answers and holds a copy of offline_msg.

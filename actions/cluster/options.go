@@ -10,6 +10,7 @@ import (
 type Options struct {
 	Secrets []string       // values never shown, such as the cookie; shorter than 4 bytes are ignored
 	Zone    *time.Location // of the times in the nodes' logs; this machine's zone
+	People  *time.Location // of the times that people read; Zone
 
 	Diagnose time.Duration // all quick checks of all nodes together: 2 s
 	Full     time.Duration // all checks of a full diagnosis together, and any that samples: 6 s
@@ -48,6 +49,7 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Zone = cmp.Or(o.Zone, time.Local)
+	o.People = cmp.Or(o.People, o.Zone)
 	o.Bounds = o.Bounds.withDefaults()
 	o.Backup.Keep = cmp.Or(o.Backup.Keep, 7)
 	o.Backup.MinFree = cmp.Or(o.Backup.MinFree, 2<<30)

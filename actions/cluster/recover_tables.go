@@ -62,9 +62,9 @@ func (c *Cluster) verifyTables(ctx context.Context, cores []Node) (string, error
 	case !known:
 		text += "; no healthy diagnosis is kept that they could be compared with"
 	case len(fewer) > 0:
-		text += fmt.Sprintf("; FEWER than at %s, when all was well: %s", then.At.In(c.opt.Zone).Format("2006-01-02 15:04:05"), strings.Join(fewer, ", "))
+		text += fmt.Sprintf("; FEWER than at %s, when all was well: %s", then.At.In(c.opt.People).Format("2006-01-02 15:04:05"), strings.Join(fewer, ", "))
 	default:
-		text += fmt.Sprintf("; tables, copies and sizes as at %s, when all was well", then.At.In(c.opt.Zone).Format("2006-01-02 15:04:05"))
+		text += fmt.Sprintf("; tables, copies and sizes as at %s, when all was well", then.At.In(c.opt.People).Format("2006-01-02 15:04:05"))
 	}
 	return text, nil
 }

@@ -207,7 +207,7 @@ func (a *app) clusters(cfg config.Config, mind recollection, log *slog.Logger) (
 		}
 		a.onStop("the link to "+c.Name, func(context.Context) error { return link.Close() })
 		all = append(all, cluster.New(c.Spec(), link, hosts, edge.NewProber(nil), cluster.Options{
-			Keeper: mind, Backups: mind, Secrets: secrets, Zone: time.Local, // the nodes' logs are in this machine's time
+			Keeper: mind, Backups: mind, Secrets: secrets, Zone: time.Local, People: cfg.Zone(), // the nodes' logs are in this machine's time
 			Exports:  keep.In(filepath.Join(cfg.Data, "exports")),
 			Backup:   cfg.Backup.Options(),
 			SlowPing: cfg.Checks.PingWarn, SlowLogin: cfg.Checks.Login.Warn, BadLogin: cfg.Checks.Login.Critical,

@@ -153,6 +153,24 @@ func TestPagesSayWhatTheConversationSays(t *testing.T) {
 	}
 }
 
+// Where there are several clusters, words that are about one are asked of each.
+func TestSeveralClusters(t *testing.T) {
+	n := aNight()
+	n.says["backup list --cluster east"] = message.Message{Title: "east has one"}
+	n.says["backup list --cluster west"] = message.Message{Title: "west has none"}
+	n.says["drill history --cluster west"] = message.Message{Title: "west was drilled"}
+	look := func(context.Context) (message.Message, error) { return message.Message{}, nil }
+	server := serve(t, Options{Conversation: n, Incidents: n, Clusters: []Cluster{{Name: "east", Diagnose: look}, {Name: "west", Diagnose: look}}})
+	for path, wants := range map[string][]string{"/backups": {"Backups of east", "east has one", "Backups of west", "west has none"}, "/drills": {"Drills of west", "west was drilled"}} {
+		_, body := get(t, server.URL+path)
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %s:\n%s", path, want, body)
+			}
+		}
+	}
+}
+
 func TestOddAddresses(t *testing.T) {
 	n := aNight()
 	server := serve(t, Options{Conversation: n, Incidents: n})
@@ -262,8 +280,9 @@ func TestTrendTellsTheSameInWords(t *testing.T) {
 		{At: at.AddDate(0, 2, 0), Node: "edge2"},
 	}, time.UTC))
 	for _, want := range []string{
-		"1 of the last 3 drills passed: recovery within 5 min", "6 Jan 2026, edge1: passed, recovered after 14s",
-		"core &lt;1&gt;: failed, recovered after 7m0s", "edge2: failed, not recovered", "Jan 2026", "Mar 2026", `class="bound"`, `role="img"`,
+		"1 of the last 3 drills passed: recovery within 5 min", "6 Jan 2026, edge1: passed, recovered after 14.0 s", "within 5 min (dashed line)",
+		"core &lt;1&gt;: failed, recovered after 7 min 0 s", "edge2: failed, not recovered", "Jan 2026", "Mar 2026", `class="bound"`, `role="img"`,
+		`aria-label="Recoveries: median 14.0 s, nine in ten within 7 min 0 s, from 14.0 s to 7 min 0 s"`, `<p class="note">Recoveries: median`,
 	} {
 		if !strings.Contains(picture, want) {
 			t.Errorf("it lacks %q:\n%s", want, picture)
@@ -271,5 +290,21 @@ func TestTrendTellsTheSameInWords(t *testing.T) {
 	}
 	if got := strings.Count(picture, `<rect class="bar`); got != 3 {
 		t.Errorf("%d bars", got)
+	}
+	if got := strings.Count(picture, `<circle class="dot"`); got != 2 { // one did not recover
+		t.Errorf("%d dots", got)
+	}
+	// Seconds are told apart: the bound is far above them.
+	picture = string(plot([]drill.Point{{At: at, Node: "edge1", Recovery: 2200 * time.Millisecond, Passed: true}, {At: at, Node: "edge2", Recovery: 1100 * time.Millisecond, Passed: true}}, time.UTC))
+	for _, want := range []string{`height="140.0"`, `height="70.0"`, ">0.5 s<", ">2 s<", "within 5 min (far above the picture)"} {
+		if !strings.Contains(picture, want) {
+			t.Errorf("it lacks %q:\n%s", want, picture)
+		}
+	}
+	if strings.Contains(picture, `class="bound"`) {
+		t.Error("a line is drawn for a bound that is out of the picture")
+	}
+	if picture := string(plot([]drill.Point{{At: at, Node: "edge1"}}, time.UTC)); strings.Contains(picture, "Recoveries:") {
+		t.Errorf("nothing recovered, and it says how long that took:\n%s", picture)
 	}
 }

@@ -53,9 +53,10 @@ func (b *Board) sections(ctx context.Context, path string, loading bool) ([]Sect
 	case "/incidents":
 		return b.list(ctx)
 	case "/drills":
-		return []Section{b.trend(), b.peek(ctx, "drills", "Drills", "drill history"), b.peek(ctx, "schedule", "Schedule", "schedule list")}, nil
+		drills := append([]Section{b.trend()}, b.peekEach(ctx, "drills", "Drills", "drill history")...)
+		return append(drills, b.peek(ctx, "schedule", "Schedule", "schedule list")), nil
 	case "/backups":
-		return []Section{b.peek(ctx, "backups", "Backups", "backup list")}, nil
+		return b.peekEach(ctx, "backups", "Backups", "backup list"), nil
 	case "/oncall":
 		return []Section{b.peek(ctx, "oncall", "Now", "oncall"), b.peek(ctx, "next", "Next", "oncall next"), b.peek(ctx, "roster", "Schedule", "oncall schedule")}, nil
 	case "/audit":
@@ -194,6 +195,18 @@ func (b *Board) peek(ctx context.Context, id, title, words string) Section {
 		s.Cards = []Card{{Message: m}}
 	}
 	return s
+}
+
+// peekEach is the answer for each cluster, where there are several to choose from.
+func (b *Board) peekEach(ctx context.Context, id, title, words string) []Section {
+	if len(b.Clusters) < 2 {
+		return []Section{b.peek(ctx, id, title, words)}
+	}
+	var all []Section
+	for i, c := range b.Clusters {
+		all = append(all, b.peek(ctx, fmt.Sprintf("%s-%d", id, i+1), title+" of "+c.Name, words+" --cluster "+c.Name))
+	}
+	return all
 }
 
 // page serves a page whole.

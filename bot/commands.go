@@ -154,6 +154,9 @@ func whoami(c *call) error {
 func explain(c *call) error {
 	spec, ok := c.table.Meant(c.args["command"])
 	if !ok { // several, or none
+		if err := c.table.NoneMeant(c.args["command"], "so there is nothing to explain", "access explain"); err != nil {
+			return &usageError{err}
+		}
 		m, err := c.table.HelpFor(c.args["command"])
 		if err != nil {
 			return &usageError{err}

@@ -146,7 +146,7 @@ const (
 func incidents(c *call) error {
 	var list []incident.Incident
 	var err error
-	what := fmt.Sprintf("The last %d incidents", listed)
+	what := "Incidents"
 	switch {
 	case c.args["open"] != "":
 		what = "Open incidents"
@@ -161,6 +161,9 @@ func incidents(c *call) error {
 		list, err = c.Store.IncidentsSince(c.now.Add(-since))
 	default:
 		list, err = c.Store.LastIncidents(listed)
+		if len(list) == listed {
+			what = "The last incidents"
+		}
 	}
 	if err != nil {
 		return err

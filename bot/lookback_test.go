@@ -51,7 +51,7 @@ func TestLookingBack(t *testing.T) {
 		if m := s.ask("operator", "stats"); !strings.HasPrefix(m.Title, "There were no incidents") {
 			t.Errorf("at first: %q", m.Title)
 		}
-		if m := s.ask("operator", "incidents"); m.Title != "The last 20 incidents: none." {
+		if m := s.ask("operator", "incidents"); m.Title != "Incidents: none." {
 			t.Errorf("at first: %q", m.Title)
 		}
 		s.cluster.set("edge1", "down")
@@ -106,7 +106,7 @@ func TestLookingBack(t *testing.T) {
 			t.Errorf("export: %+v, %v", whole, err)
 		}
 		for words, want := range map[string]string{
-			"incidents":                   "The last 20 incidents: 2.",
+			"incidents":                   "Incidents: 2.",
 			"incidents --open":            "Open incidents: 1.",
 			"incidents --last 30d":        "Incidents of the last 30 days: 2.",
 			"incidents --last 2m":         "Incidents of the last 2 minutes: 1.",

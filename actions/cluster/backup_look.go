@@ -10,7 +10,7 @@ import (
 	"irisops/actions/backup"
 )
 
-var backupID = actions.Param{Name: "id", Kind: actions.Word, Doc: "a backup", Example: "B-20260301T031500-core"}
+var backupID = actions.Param{Name: "id", Kind: actions.Word, Doc: "a backup, as `backup list` names it", Example: "B-20260301T031500-core"}
 
 func (c *Cluster) backupList() actions.Action {
 	return actions.Action{

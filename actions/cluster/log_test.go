@@ -265,6 +265,7 @@ func TestLogsBegunAnew(t *testing.T) {
 			{actions.Args{"node": "core", "since": "10m0s"}, "core.log: 4 lines in the last 10 min; it was begun anew meanwhile: the first of them are from core.log.1; 2 errors", "why it died"},
 			{actions.Args{"node": "core"}, "core.log: 6 lines; it was begun anew meanwhile: the first of them are from core.log.1; 3 errors", "long before"},
 			{actions.Args{"node": "core", "n": "2"}, "core.log: 2 lines; 1 error", "after the start"},
+			{actions.Args{"node": "core", "grep": "zzz"}, `core.log: 0 lines with "zzz"; it was begun anew meanwhile: core.log.1 was looked through, too; 3 errors`, ""},
 			{actions.Args{"node": "edge1"}, "edge1.log: 0 lines", ""},
 		} {
 			r := do(t, c, "logs", tt.args)

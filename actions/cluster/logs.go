@@ -75,7 +75,10 @@ func (c *Cluster) lookLogs(ctx context.Context, req actions.Request) (actions.Re
 	if left > 0 {
 		parts = append(parts, plural(left, "line")+" before them not shown")
 	}
-	if from != "" {
+	switch {
+	case from != "" && len(lines) == 0:
+		parts = append(parts, "it was begun anew meanwhile: "+from+" was looked through, too")
+	case from != "":
 		parts = append(parts, "it was begun anew meanwhile: the first of them are from "+from)
 	}
 	bad := len(tail.bad())

@@ -66,7 +66,7 @@ func oneCore(t *testing.T, rows *[]string) {
 	if r := f.ask(c, "presence size", nil); !strings.HasSuffix(r.Headline, "(presence in ETS)") {
 		t.Error(r.Headline)
 	}
-	if r := f.ask(c, "presence", actions.Args{"user": "bob"}); r.Headline != "bob is not connected" {
+	if r := f.ask(c, "presence", actions.Args{"user": "bob"}); r.Headline != "bob is not connected" || r.Level != "" {
 		t.Error(r.Headline)
 	}
 	if r := f.ask(c, "diagnose", actions.Args{"mode": "node", "node": "core", "plot": "true"}); !strings.Contains(fmt.Sprint(r.Sections), "█") || !strings.Contains(fmt.Sprint(r.Sections), "Busiest processes") {

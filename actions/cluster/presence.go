@@ -77,8 +77,10 @@ func (c *Cluster) lookPresence(ctx context.Context, req actions.Request) (action
 		r.Level = actions.Warn
 		r.Headline = fmt.Sprintf("%s is connected to no edge, but %s still takes it for connected", name, listed(slices.Compact(cores)))
 	case len(expired) > 0:
+		r.Level = ""
 		r.Headline = fmt.Sprintf("%s is not connected; %s holds an expired entry", name, listed(slices.Compact(expired)))
 	default:
+		r.Level = "" // neither well nor ill: whether it should be is not known here
 		r.Headline = name + " is not connected"
 	}
 	if len(failed) > 0 {

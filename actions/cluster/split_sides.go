@@ -26,7 +26,8 @@ func (s side) has(short string) bool {
 func (c *Cluster) sides(ctx context.Context) ([]side, error) {
 	cores := c.ByRole(CoreRole)
 	if len(cores) < 2 {
-		return nil, &actions.Error{Code: "nothing-to-do", Text: fmt.Sprintf("%s has %s: nothing there can be split.", c.Name, plural(len(cores), "core"))}
+		return nil, &actions.Error{Code: "nothing-to-do", Text: fmt.Sprintf("%s has %s: nothing there can be split.", c.Name, plural(len(cores), "core")),
+			Hint: "Say `diagnose` for what is wrong there, and `recover NODE` for a node that is down."}
 	}
 	type answer struct {
 		members, running []string

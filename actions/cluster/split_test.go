@@ -141,3 +141,14 @@ func TestDecisionIsInTheRequest(t *testing.T) {
 		t.Error("an empty request")
 	}
 }
+
+// With one core nothing can be split, and it is said what helps instead.
+func TestNothingToSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, c := trio()
+		_, err := c.sides(t.Context())
+		if actions.CodeOf(err) != "nothing-to-do" || err.Error() != "main has 1 core: nothing there can be split. Say `diagnose` for what is wrong there, and `recover NODE` for a node that is down." {
+			t.Error(err)
+		}
+	})
+}

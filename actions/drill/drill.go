@@ -152,7 +152,7 @@ func (d *Drill) Steady(ctx context.Context, victim string, now time.Time, twice 
 	case !found:
 		add("a fresh backup", false, "there is no verified backup (`backup now` makes one)")
 	default:
-		add("a fresh backup", age <= d.Fresh, "%s old, and may be %s", age.Round(time.Minute), d.Fresh)
+		add("a fresh backup", age <= d.Fresh, "%s old; at most %s are allowed", aged(age), aged(d.Fresh))
 	}
 	o := d.Field.Observe(ctx)
 	up, cores := 0, 0
@@ -206,4 +206,15 @@ func first(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// aged is how old a backup is, as people say it.
+func aged(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return "less than a minute"
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f min", d.Minutes())
+	}
+	return fmt.Sprintf("%.0f h", d.Hours())
 }

@@ -471,7 +471,7 @@ func TestRefused(t *testing.T) {
 	}{
 		{name: "an open incident", people: func(p *people) { p.against = "INC-3 P2 is open: slow" }, want: "nothing is going on: INC-3 P2 is open: slow"},
 		{name: "no backup", field: func(f *field) { f.backup = 0 }, want: "a fresh backup: there is no verified backup"},
-		{name: "an old backup", field: func(f *field) { f.backup = 25 * time.Hour }, want: "a fresh backup: 25h0m0s old, and may be 24h0m0s"},
+		{name: "an old backup", field: func(f *field) { f.backup = 25 * time.Hour }, want: "a fresh backup: 25 h old; at most 24 h are allowed"},
 		{name: "not healthy", field: func(f *field) { f.red = []bool{true} }, want: "green diagnosis: edge2: memory 61 %"},
 		{name: "the other core is gone", args: actions.Args{"node": "core1"}, field: func(f *field) { f.down["core2"] = cluster.Gone }, want: "cores survive: 0 of 2 cores answer beside the victim"},
 		{name: "an edge is gone", field: func(f *field) { f.down["edge2"] = cluster.Gone }, want: "clients are served: edge2: refused"},

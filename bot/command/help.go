@@ -97,7 +97,7 @@ func (t *Table) HelpFor(words string) (message.Message, error) {
 	if group, subs := t.group(tokens); len(subs) > 0 {
 		return groupHelp(group, subs), nil
 	}
-	return message.Message{}, t.unknownHelp(tokens)
+	return message.Message{}, t.noneMeant(tokens, "so no help for it", "help")
 }
 
 // Meant is the command that a line begins with, as Parse would take it, whatever
@@ -118,17 +118,37 @@ func (t *Table) Meant(words string) (*Spec, bool) {
 	return &e.Spec, true
 }
 
-func (t *Table) unknownHelp(tokens []token) error {
-	e := &actions.Error{Code: "unknown-command", Text: "I have no command " + quoted(commandWord(tokens[0], true)) + ", so no help for it."}
+// NoneMeant is an error unless words begin like a command, or like several: it
+// says which may have been meant, each behind ask.
+func (t *Table) NoneMeant(words, so, ask string) error {
+	line, err := clean(words, nobody{})
+	if err != nil {
+		return err
+	}
+	tokens := withoutCaller(lex(unwrap(line)))
+	if len(tokens) == 0 {
+		return nil
+	}
+	if e, _ := t.match(tokens); e != nil {
+		return nil
+	}
+	if _, subs := t.group(tokens); len(subs) > 0 {
+		return nil
+	}
+	return t.noneMeant(tokens, so, ask)
+}
+
+func (t *Table) noneMeant(tokens []token, so, ask string) error {
+	e := &actions.Error{Code: "unknown-command", Text: "I have no command " + quoted(commandWord(tokens[0], true)) + ", " + so + "."}
 	var close []string
 	for _, words := range synonyms[squash(commandWord(tokens[0], true))] {
 		if known := t.lookup(words); known != nil {
-			close = append(close, "help "+known.Words)
+			close = append(close, ask+" "+known.Words)
 		}
 	}
 	for _, c := range t.near(tokens) {
 		if len(close) < mostSuggestions {
-			close = append(close, "help "+c.entry.Words)
+			close = append(close, ask+" "+c.entry.Words)
 		}
 	}
 	e.Hint = sentences(didYouMean(codes(close)), t.pointToHelp())

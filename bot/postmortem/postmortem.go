@@ -81,9 +81,13 @@ func (w *writer) summary(c Case) {
 		said += fmt.Sprintf(" %s mitigated it after %s.", inc.MitigatedBy, long(inc.MitigatedAt.Sub(inc.DeclaredAt)))
 	}
 	if took, ok := stats.TimeToRecover(inc); ok {
-		said += fmt.Sprintf(" Service was back after %s, says %s", long(took), inc.RecoveredBy)
-		if inc.Forced != "" {
-			said += ", without a verification that passed: " + inc.Forced
+		switch {
+		case inc.Forced != "":
+			said += fmt.Sprintf(" Service was back after %s, says %s, without a verification that passed: %s", long(took), inc.RecoveredBy, inc.Forced)
+		case inc.Verification != nil && inc.Verification.OK:
+			said += fmt.Sprintf(" Service was back after %s, verified for %s: %s", long(took), inc.RecoveredBy, inc.Verification.Summary)
+		default: // there was one that passed, and a later one did not
+			said += fmt.Sprintf(" Service was back after %s, verified for %s", long(took), inc.RecoveredBy)
 		}
 		said = full(said)
 	} else {

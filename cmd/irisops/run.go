@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -119,7 +120,7 @@ type checkCommand struct {
 func (c checkCommand) Run(s streams) error {
 	cfg, err := config.Load(c.File)
 	if err != nil {
-		fmt.Fprintln(s.err, err)
+		sayFaults(s.err, err)
 		return exit(exitRefused)
 	}
 	for _, w := range cfg.Warnings() {
@@ -131,4 +132,38 @@ func (c checkCommand) Run(s streams) error {
 	}
 	_, err = fmt.Fprintf(s.out, "%s is good: people %d, clusters %d, nodes %d.\n", c.File, len(cfg.People), len(cfg.Clusters), nodes)
 	return err
+}
+
+// sayFaults prints what is wrong with a config: first what has to be corrected in
+// it, then which files it names have yet to be made, and how.
+func sayFaults(w io.Writer, err error) {
+	var faults config.Faults
+	if !errors.As(err, &faults) {
+		fmt.Fprintln(w, err)
+		return
+	}
+	absent, rest, files := faults.Absent()
+	for _, f := range rest {
+		fmt.Fprintln(w, f)
+	}
+	if len(absent) == 0 {
+		return
+	}
+	if len(rest) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, f := range absent {
+		fmt.Fprintln(w, f)
+	}
+	fmt.Fprintf(w, `
+Files that are not there: %d. A config holds no secret: each stands in a file of
+its own, in one line, which you make first. What you do not use (mail, PagerDuty,
+a webhook ...), take out of the config instead, the whole section.
+A secret, readable for irisops's group alone; paste it, then Enter and Ctrl-D:
+  sudo install -m 0640 -g irisops /dev/stdin %s
+The cookie is the one that IRIS's nodes have. An SSH key and the key of a host,
+whose fingerprint you compare:
+  sudo ssh-keygen -t ed25519 -N '' -f FILE && sudo chown irisops FILE
+  ssh-keyscan HOST | sudo tee FILE
+`, len(absent), shellWord(files[0]))
 }

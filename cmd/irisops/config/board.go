@@ -91,7 +91,7 @@ func (k *checker) readToken(path string) {
 	file := k.c.Board.TokenFile
 	data, err := readFile(file, maxToken+2)
 	if err != nil {
-		k.fault(path, "token_file: %s: %v.", file, err)
+		k.unread(path, file, err)
 		return
 	}
 	token := strings.TrimSpace(string(data))

@@ -42,7 +42,7 @@ func (k *checker) checkHosts() {
 		if k.required(path+".known_hosts", "Host %s has no known_hosts: the file that says by which key the machine is recognised. Make it with ssh-keyscan, and compare the key on the machine itself.", plain(name)) &&
 			k.checkPath(path+".known_hosts", h.KnownHosts) {
 			if _, err := readFile(h.KnownHosts, maxKeyFile); err != nil {
-				k.fault(path+".known_hosts", "known_hosts: %s: %v.", h.KnownHosts, err)
+				k.unread(path+".known_hosts", h.KnownHosts, err)
 			}
 		}
 		switch {
@@ -53,7 +53,7 @@ func (k *checker) checkHosts() {
 		case k.checkPath(path+".identity", h.Identity):
 			k.checkPrivate(path+".identity", h.Identity, 0o077)
 			if _, err := readFile(h.Identity, maxKeyFile); k.usable(path+".identity") && err != nil {
-				k.fault(path+".identity", "identity: %s: %v.", h.Identity, err)
+				k.unread(path+".identity", h.Identity, err)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ func (k *checker) checkCookie(path string, c *Cluster) {
 	}
 	data, err := readFile(c.CookieFile, maxCookie+2)
 	if err != nil {
-		k.fault(path, "cookie_file: %s: %v.", c.CookieFile, err)
+		k.unread(path, c.CookieFile, err)
 		return
 	}
 	cookie := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
@@ -51,7 +51,7 @@ func (k *checker) checkPrivate(path, file string, forbidden fs.FileMode) bool {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
-		k.fault(path, "%s: %s: %v.", last(path), file, unreadable(err))
+		k.unread(path, file, unreadable(err))
 	case info.Mode().IsRegular() && info.Mode().Perm()&forbidden != 0:
 		who, way := "by others", "o="
 		if forbidden&0o070 != 0 {

@@ -165,12 +165,12 @@ func (d decoder) entries(node ast.Node, path string, each func(key string, line 
 	for it := m.MapRange(); it.Next(); {
 		line := lineOf(it.Key())
 		if _, plain := it.Key().(ast.ScalarNode); !plain || it.Key().IsMergeKey() {
-			d.faults = append(d.faults, Fault{d.file, line, "Only plain keys are read here, no merge keys (<<) and no complex ones. Write the keys out."})
+			d.faults = append(d.faults, Fault{File: d.file, Line: line, Text: "Only plain keys are read here, no merge keys (<<) and no complex ones. Write the keys out."})
 			continue
 		}
 		key := it.Key().GetToken().Value
 		if first, twice := seen[key]; twice {
-			d.faults = append(d.faults, Fault{d.file, line, fmt.Sprintf("%s stands here twice, first on line %d. Keep one of them.", quote(key), first)})
+			d.faults = append(d.faults, Fault{File: d.file, Line: line, Text: fmt.Sprintf("%s stands here twice, first on line %d. Keep one of them.", quote(key), first)})
 			continue
 		}
 		seen[key] = line

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +16,8 @@ type Fault struct {
 	File string // as given to Load
 	Line int    // 1 for the first; 0 for the file as a whole
 	Text string // what is wrong and what to do, in sentences
+
+	absent string // the file that the value names and that is not there; ""
 }
 
 // Error is "irisops.yaml:12: what is wrong, and the way out."
@@ -37,6 +40,19 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Absent are the faults that only say that a file is not there which the config
+// names, with those files, and rest the others.
+func (fs Faults) Absent() (absent, rest Faults, files []string) {
+	for _, f := range fs {
+		if f.absent == "" {
+			rest = append(rest, f)
+			continue
+		}
+		absent, files = append(absent, f), append(files, f.absent)
+	}
+	return absent, rest, files
+}
+
 // findings collects faults and warnings, and remembers where each value of the
 // file stands. A path names a value: "clusters[0].nodes[1].port".
 type findings struct {
@@ -54,12 +70,20 @@ func newFindings(file string) *findings {
 // fault says what is wrong with the value at path.
 func (f *findings) fault(path, format string, args ...any) {
 	f.bad[path] = true
-	f.faults = append(f.faults, Fault{f.file, f.line(path), fmt.Sprintf(format, args...)})
+	f.faults = append(f.faults, Fault{File: f.file, Line: f.line(path), Text: fmt.Sprintf(format, args...)})
+}
+
+// unread says why the file that the value at path names cannot be read.
+func (f *findings) unread(path, file string, err error) {
+	f.fault(path, "%s: %s: %v.", last(path), file, err)
+	if errors.Is(err, errAbsent) {
+		f.faults[len(f.faults)-1].absent = file
+	}
 }
 
 // warn says what is odd about the value at path.
 func (f *findings) warn(path, format string, args ...any) {
-	f.warnings = append(f.warnings, Fault{f.file, f.line(path), fmt.Sprintf(format, args...)})
+	f.warnings = append(f.warnings, Fault{File: f.file, Line: f.line(path), Text: fmt.Sprintf(format, args...)})
 }
 
 // line is where the value stands, or else what it would be part of.

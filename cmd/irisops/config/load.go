@@ -73,7 +73,7 @@ func parse(data []byte, f *findings) (root ast.Node) {
 		}
 	}()
 	fault := func(line int, format string, args ...any) ast.Node {
-		f.faults = append(f.faults, Fault{f.file, line, fmt.Sprintf(format, args...)})
+		f.faults = append(f.faults, Fault{File: f.file, Line: line, Text: fmt.Sprintf(format, args...)})
 		return nil
 	}
 	if line, ok := notText(data); ok {
@@ -183,11 +183,13 @@ func readFile(path string, most int64) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
 }
 
+var errAbsent = errors.New("there is no such file")
+
 // unreadable says why a file cannot be read, without repeating its name.
 func unreadable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no such file")
+		return errAbsent
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("this account (number %d) may not read it", os.Geteuid())
 	}

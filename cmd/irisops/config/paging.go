@@ -104,7 +104,7 @@ func (k *checker) secret(path string, from From) Secret {
 	}
 	data, err := readFile(where, maxSecret)
 	if err != nil {
-		k.fault(path, "%s: %s: %v.", last(path), where, err)
+		k.unread(path, where, err)
 		return Secret{}
 	}
 	text = strings.TrimSpace(string(data))

@@ -191,7 +191,7 @@ func (r *Room) amend(ctx context.Context, key string, change func(*outbox.Post) 
 }
 
 func (r *Room) deliverPrivate(ctx context.Context, p outbox.Post, j job) sent {
-	if time.Since(p.Created) < privateFor {
+	if !j.told && time.Since(p.Created) < privateFor {
 		if err := r.ephemeral(ctx, p); err != nil {
 			if v, _ := judge(err); v != useless && v != unfit && v != absent {
 				return r.failed(p, j, err)
@@ -202,7 +202,8 @@ func (r *Room) deliverPrivate(ctx context.Context, p outbox.Post, j job) sent {
 		}
 	}
 	if err := r.Outbox.ForgetPost(context.WithoutCancel(ctx), p.Key); err != nil {
-		r.Log.Error("a private answer could not be forgotten; it may come twice", "key", p.Key, "err", err)
+		r.Log.Error("a private answer could not be forgotten; should irisops end now, it comes twice", "key", p.Key, "err", err)
+		return sent{failed: true, told: true, wait: backoff(j.attempts)}
 	}
 	return sent{}
 }

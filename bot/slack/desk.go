@@ -49,6 +49,7 @@ type item struct {
 	sending  bool
 	again    bool // kept anew while it was being sent
 	tried    bool
+	told     bool // a private answer that was shown, and is only to be forgotten
 }
 
 // way is one method into one channel.
@@ -90,6 +91,7 @@ type job struct {
 	first    bool
 	thread   string // ts of the head of its thread; "" is none
 	doubt    bool
+	told     bool
 	attempts int
 }
 
@@ -117,7 +119,7 @@ func (k *desk) add(p outbox.Post, doubt bool) {
 		k.items[p.Key] = it
 		it.doubt = doubt && p.TS == ""
 	}
-	it.post, it.again = p, it.sending
+	it.post, it.again, it.told = p, it.sending, false
 	k.kick()
 }
 
@@ -277,7 +279,7 @@ func (k *desk) dispatch(now time.Time, head head, send func(job)) (wait time.Dur
 		all.bucket.take()
 		first := !it.tried && !it.doubt
 		here.busy, it.sending, it.again, it.tried = true, true, false, true
-		send(job{it: it, way: w, key: it.post.Key, post: it.post, first: first, thread: thread, doubt: it.doubt, attempts: it.attempts})
+		send(job{it: it, way: w, key: it.post.Key, post: it.post, first: first, thread: thread, doubt: it.doubt, told: it.told, attempts: it.attempts})
 	}
 	return wait, false
 }
@@ -329,6 +331,7 @@ type sent struct {
 	edited  bool          // a message was edited
 	failed  bool          // it has to be tried again
 	doubt   bool          // and may stand in Slack all the same
+	told    bool          // it was shown; only that is not recorded
 	wait    time.Duration // until then
 	here    time.Duration // nothing more this way for so long
 	all     time.Duration // nothing by this method for so long
@@ -364,6 +367,7 @@ func (k *desk) settle(s sent) {
 	case s.failed:
 		it.attempts++
 		it.doubt = it.doubt || s.doubt
+		it.told = s.told && !it.again
 		it.after = now.Add(s.wait)
 	case it.again: // kept anew meanwhile; this attempt may not have seen it
 		it.attempts, it.doubt = 0, false

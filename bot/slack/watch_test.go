@@ -1,7 +1,10 @@
 package slack_test
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +98,38 @@ func TestPanicWhileSorting(t *testing.T) {
 	publish(bot.Post{Key: "note/y", Message: message.Message{Title: "goes on"}})
 	s.ExpectPost(ops, "goes on")
 	s.NothingElse()
+}
+
+// forgetful is an outbox that cannot forget for a while, as on a full disk.
+type forgetful struct {
+	*store.DB
+	fails *atomic.Int32
+}
+
+func (f forgetful) ForgetPost(ctx context.Context, key string) error {
+	if f.fails.Add(-1) >= 0 {
+		return errors.New("no space left on device")
+	}
+	return f.DB.ForgetPost(ctx, key)
+}
+
+// A private answer is shown once, and forgotten when that can be recorded.
+func TestPrivateAnswerThatCannotBeForgotten(t *testing.T) {
+	t.Parallel()
+	s := slacktest.New(t, ops)
+	fails := &atomic.Int32{}
+	fails.Store(2)
+	l := live(t, setting{api: s.API(), clusters: newWorld().served(), outbox: func(db *store.DB) outboxOf { return forgetful{db, fails} }})
+	s.Say(stranger, ops, "/iris status")
+	s.ExpectEphemeral(stranger, "Refused")
+	s.Await("the end of it", func() bool {
+		left, err := l.db.PendingPosts()
+		return err == nil && len(left) == 0
+	})
+	s.NothingElse()
+	if fails.Load() >= 0 {
+		t.Error("nothing failed")
+	}
 }
 
 // What one person says quickly is carried out in that order, however slow the

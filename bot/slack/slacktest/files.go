@@ -29,7 +29,7 @@ func (s *Slack) filesGetUploadURL(r *http.Request) answer {
 	s.clock++
 	f := &File{ID: fmt.Sprintf("F%d", s.clock), Name: name, length: length}
 	s.files = append(s.files, f)
-	return answer{"ok": true, "upload_url": s.server.URL + "/upload/" + f.ID, "file_id": f.ID}
+	return answer{"ok": true, "upload_url": s.uploads + "/upload/" + f.ID, "file_id": f.ID}
 }
 
 // serveUpload takes the bytes, as they are or in a form.

@@ -64,7 +64,8 @@ type Slack struct {
 	forms      []*Form
 	files      []*File
 
-	posts string // where deliveries are posted to; "": they go by Socket Mode
+	uploads string // where files are uploaded to, without the path
+	posts   string // where deliveries are posted to; "": they go by Socket Mode
 
 	revoked  []string
 	spent    map[string]spent
@@ -135,6 +136,7 @@ func New(t testing.TB, channels ...string) *Slack {
 	mux.HandleFunc("/link/", s.serveSocket)
 	mux.HandleFunc("/upload/", s.serveUpload)
 	s.server = httptest.NewServer(mux)
+	s.uploads = s.server.URL
 	t.Cleanup(s.close)
 	return s
 }

@@ -267,8 +267,8 @@ func TestFaultsBecomeIncidents(t *testing.T) {
 	fmt.Fprintf(os.Stdout, "watch on the lab, a round every %s\n%s", every, table.String())
 }
 
-// An hour of healthy running at the usual pace makes no incident. It is part of
-// make soak, which sets SOAK to a length.
+// Healthy running makes no incident: an hour in make soak, which sets SOAK; else as
+// many rounds as twenty minutes have at the usual pace.
 func TestSoakHealthy(t *testing.T) {
 	length, err := time.ParseDuration(cmp.Or(os.Getenv("SOAK"), "10s"))
 	if err != nil {

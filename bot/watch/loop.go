@@ -50,6 +50,7 @@ type Snapshot struct {
 	Expected  int
 	Connected int
 	Latency   Latency
+	Probes    []Histogram // since irisops started
 	Users     *int64
 	Waiting   *int64
 	Showing   []Showing
@@ -115,7 +116,10 @@ func (w *Watcher) Snapshot() Snapshot {
 	defer w.mu.Unlock()
 	s := w.snap
 	s.Cluster = w.Cluster
-	s.Showing, s.Events = slices.Clone(s.Showing), slices.Clone(s.Events)
+	s.Showing, s.Events, s.Probes = slices.Clone(s.Showing), slices.Clone(s.Events), slices.Clone(s.Probes)
+	for i := range s.Probes {
+		s.Probes[i].Buckets = slices.Clone(s.Probes[i].Buckets)
+	}
 	return s
 }
 
@@ -183,6 +187,7 @@ func (w *Watcher) take(r Round, took time.Duration) (begin, end []Symptom) {
 	w.rounds = slices.DeleteFunc(w.rounds, func(old Round) bool { // of a clock that was set back too
 		return r.At.Sub(old.At) > rules.Window || old.At.After(r.At)
 	})
+	w.snap.Probes = count(w.snap.Probes, r)
 	found := Symptoms(w.rounds, rules)
 	showing := map[string]*Symptom{}
 	for i := range found {

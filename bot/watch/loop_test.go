@@ -180,6 +180,30 @@ func TestAfterARestart(t *testing.T) {
 	})
 }
 
+// Every probe is counted on its edge; one that failed is in no bucket.
+func TestProbesAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{}
+		w := play(t, d, 4*time.Minute+10*time.Second, act{time.Minute, []func(*cluster.Observation){dead("edge1")}}, act{2 * time.Minute, nil})
+		for _, h := range w.Snapshot().Probes {
+			var failed uint64
+			if h.Edge == "edge1" && h.What == "login" {
+				failed = 2 // at 1:00 and 1:30
+			}
+			rounds := uint64(9)
+			if h.Edge == "edge1" {
+				rounds = 7
+			}
+			if h.Count != rounds || h.Failed != failed || h.Buckets[len(Bounds)-1] != h.Count || h.Sum <= 0 || !slices.IsSorted(h.Buckets) {
+				t.Errorf("%+v", h)
+			}
+		}
+		if n := len(w.Snapshot().Probes); n != 4 {
+			t.Errorf("%d histograms of two edges", n)
+		}
+	})
+}
+
 // What it did, or would have done, outlives it; what could not be kept at once is
 // kept later.
 func TestWhatItDidIsKept(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"irisops/bot/watch"
 	"irisops/bot/web/metrics"
 	"irisops/store"
 )
@@ -20,7 +21,15 @@ func (a *app) watched() []metrics.Nodes {
 	var all []metrics.Nodes
 	for _, s := range a.bot.Watched() {
 		if !s.At.IsZero() {
-			all = append(all, metrics.Nodes{Cluster: s.Cluster, Expected: s.Expected, Connected: s.Connected, Seen: s.At})
+			n := metrics.Nodes{Cluster: s.Cluster, Expected: s.Expected, Connected: s.Connected, Seen: s.At}
+			for _, h := range s.Probes {
+				p := metrics.Probe{Edge: h.Edge, What: h.What, Count: h.Count, Failed: h.Failed, Seconds: h.Sum.Seconds(), Buckets: map[float64]uint64{}}
+				for i, b := range h.Buckets {
+					p.Buckets[watch.Bounds[i].Seconds()] = b
+				}
+				n.Probes = append(n.Probes, p)
+			}
+			all = append(all, n)
 		}
 	}
 	return all

@@ -3,8 +3,9 @@
 // person, a user or a text that somebody typed; nodes and clusters come from the
 // config.
 //
-// Everything is read when it is asked for; nothing is counted beside the record,
-// so that a restart changes no figure but those of the process.
+// Everything is read when it is asked for; nothing is counted beside the record but
+// the probes, so that a restart changes no figure but theirs and those of the
+// process.
 package metrics
 
 import (
@@ -38,6 +39,16 @@ type Nodes struct {
 	Expected  int
 	Connected int // expected nodes that answered
 	Seen      time.Time
+	Probes    []Probe
+}
+
+// Probe is how long a kind of probe took on an edge, since irisops started.
+type Probe struct {
+	Edge, What string
+	Buckets    map[float64]uint64 // seconds: those that took at most so long
+	Count      uint64
+	Failed     uint64 // in no bucket
+	Seconds    float64
 }
 
 // Options are what the figures are made of. Record is needed.
@@ -78,11 +89,14 @@ var (
 	connected = desc("iris_connected_nodes", "Expected nodes of the cluster that answered when the watch looked last.", "cluster")
 	seen      = desc("irisops_watch_last_look_timestamp_seconds", "When the watch looked at the cluster last.", "cluster")
 
+	probed  = desc("irisops_probe_duration_seconds", "How long the probes of the watch took that succeeded, since irisops started.", "cluster", "node", "probe")
+	failing = desc("irisops_probe_failures_total", "Probes of the watch that failed, since irisops started.", "cluster", "node", "probe")
+
 	audited = desc("irisops_audit_passed_timestamp_seconds", "When every deadline was last found armed and none overdue. Missing if never.")
 	beaten  = desc("irisops_heartbeat_timestamp_seconds", "When a heartbeat was last taken by whoever watches from outside. Missing if never.")
 
 	readable = desc("irisops_database_readable", "1 if the record can be read. If it is 0, the figures that come from it are missing.")
-	open     = desc("irisops_open_incidents", "Incidents that are not resolved.", "priority", "state")
+	open     = desc("irisops_open_incidents", "Incidents that are not resolved, without drills.", "priority", "state")
 	nextDue  = desc("irisops_next_escalation_timestamp_seconds", "When the next escalation step is due. Missing if none is armed.")
 	overdue  = desc("irisops_escalation_overdue_seconds", "For how long an escalation step has been due and has not fired. Above 5 the clocks do not run.")
 	pending  = desc("irisops_pending_pages", "Pages that wait or are under way.")
@@ -96,7 +110,7 @@ type collector struct{ o Options }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{expected, connected, seen, audited, beaten, readable, open, nextDue, overdue, pending, oldest, requests, halted, build} {
+	for _, d := range []*prometheus.Desc{expected, connected, seen, probed, failing, audited, beaten, readable, open, nextDue, overdue, pending, oldest, requests, halted, build} {
 		out <- d
 	}
 }
@@ -122,6 +136,10 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			gauge(expected, float64(n.Expected), n.Cluster)
 			gauge(connected, float64(n.Connected), n.Cluster)
 			gauge(seen, float64(n.Seen.Unix()), n.Cluster)
+			for _, p := range n.Probes {
+				out <- prometheus.MustNewConstHistogram(probed, p.Count, p.Seconds, p.Buckets, n.Cluster, p.Edge, p.What)
+				out <- prometheus.MustNewConstMetric(failing, prometheus.CounterValue, float64(p.Failed), n.Cluster, p.Edge, p.What)
+			}
 		}
 	}
 	if err := c.record(now, gauge); err != nil {
@@ -161,6 +179,9 @@ func (c *collector) record(now time.Time, gauge func(*prometheus.Desc, float64, 
 		kinds[kind{string(p), string(incident.Open)}] = 0
 	}
 	for _, i := range incidents {
+		if i.Drill {
+			continue // practice is no trouble
+		}
 		kinds[kind{string(i.Priority), string(i.State)}]++
 	}
 	for k, n := range kinds {

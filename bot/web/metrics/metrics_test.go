@@ -24,6 +24,7 @@ type night struct{ err error }
 func (n night) OpenIncidents() ([]incident.Incident, error) {
 	return []incident.Incident{
 		{Priority: incident.P0, State: incident.Open, Title: "a secret title", DeclaredBy: "operator"},
+		{Priority: incident.P1, State: incident.Open, Drill: true},
 		{Priority: incident.P0, State: incident.Open}, {Priority: incident.P2, State: incident.Acknowledged},
 	}, n.err
 }
@@ -36,7 +37,10 @@ func (night) Halted() (*change.Halt, error) { return &change.Halt{By: "operator"
 
 func options(n night) Options {
 	return Options{Record: n, Version: "v1", Now: func() time.Time { return at },
-		Nodes: func() []Nodes { return []Nodes{{Cluster: "main", Expected: 3, Connected: 2, Seen: at}} }}
+		Nodes: func() []Nodes {
+			return []Nodes{{Cluster: "main", Expected: 3, Connected: 2, Seen: at,
+				Probes: []Probe{{Edge: "edge1", What: "login", Buckets: map[float64]uint64{0.25: 1, 0.5: 3}, Count: 4, Failed: 2, Seconds: 1.5}}}}
+		}}
 }
 
 func TestFigures(t *testing.T) {
@@ -65,7 +69,7 @@ irisops_next_escalation_timestamp_seconds 1.799999993e+09
 # HELP irisops_oldest_pending_page_age_seconds For how long the oldest pending page has waited; 0 if none is.
 # TYPE irisops_oldest_pending_page_age_seconds gauge
 irisops_oldest_pending_page_age_seconds 90
-# HELP irisops_open_incidents Incidents that are not resolved.
+# HELP irisops_open_incidents Incidents that are not resolved, without drills.
 # TYPE irisops_open_incidents gauge
 irisops_open_incidents{priority="P0",state="open"} 2
 irisops_open_incidents{priority="P1",state="open"} 0
@@ -75,6 +79,16 @@ irisops_open_incidents{priority="P3",state="open"} 0
 # HELP irisops_pending_pages Pages that wait or are under way.
 # TYPE irisops_pending_pages gauge
 irisops_pending_pages 3
+# HELP irisops_probe_duration_seconds How long the probes of the watch took that succeeded, since irisops started.
+# TYPE irisops_probe_duration_seconds histogram
+irisops_probe_duration_seconds_bucket{cluster="main",node="edge1",probe="login",le="0.25"} 1
+irisops_probe_duration_seconds_bucket{cluster="main",node="edge1",probe="login",le="0.5"} 3
+irisops_probe_duration_seconds_bucket{cluster="main",node="edge1",probe="login",le="+Inf"} 4
+irisops_probe_duration_seconds_sum{cluster="main",node="edge1",probe="login"} 1.5
+irisops_probe_duration_seconds_count{cluster="main",node="edge1",probe="login"} 4
+# HELP irisops_probe_failures_total Probes of the watch that failed, since irisops started.
+# TYPE irisops_probe_failures_total counter
+irisops_probe_failures_total{cluster="main",node="edge1",probe="login"} 2
 # HELP irisops_requests Requests for actions that wait, run, or were interrupted.
 # TYPE irisops_requests gauge
 irisops_requests{state="running"} 0

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -458,6 +460,32 @@ func TestRecord(t *testing.T) {
 			t.Errorf("written and read:\n%s", diff)
 		}
 	})
+}
+
+// Each field that is kept is documented: the JSON is for others to read.
+func TestTheRecordIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/drills.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "## The record")
+	var fields func(of reflect.Type)
+	fields = func(of reflect.Type) {
+		for of.Kind() == reflect.Slice {
+			of = of.Elem()
+		}
+		if of.Kind() != reflect.Struct || of.PkgPath() == "time" {
+			return
+		}
+		for i := range of.NumField() {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(table, "`"+name+"`") {
+				t.Errorf("%s.%s: docs/drills.md does not have `%s`", of.Name(), of.Field(i).Name, name)
+			}
+			fields(of.Field(i).Type)
+		}
+	}
+	fields(reflect.TypeFor[Record]())
 }
 
 func TestRefused(t *testing.T) {

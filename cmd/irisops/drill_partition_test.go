@@ -82,9 +82,13 @@ func TestPartitionDrillAborted(t *testing.T) {
 	from := len(p.said())
 	p.agreed(asked)
 	p.await(from, "DRILL under way: partition core2")
+	p.await(from, "P1 open: the cores are split: their databases diverge") // the watch, as usual
 	p.say("second", "drill abort enough seen", 0)
 	p.await(from, "aborted: aborted by second: enough seen; everything serves again.")
 	want(t, p.say("operator", "recover split-brain", 1), "There is no split")
+	if said := p.said()[from:]; strings.Count(said, "P1 open:") != strings.Count(said, "DRILL INC-2 P1 open:") {
+		t.Errorf("not one incident beside the drill's own, marked so:\n%s", said)
+	}
 }
 
 // TestPartitionDrillNotSettled: nobody gives up data while actions are halted. The

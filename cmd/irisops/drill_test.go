@@ -85,6 +85,9 @@ func TestDrillBySchedule(t *testing.T) {
 	if run.State != runbook.Done || r.Verdict != drill.Passed || r.Victim != run.Args["node"] || len(r.Draw) != 2 || len(r.Stages) != 5 || r.Others.Lost != 0 || r.Victims.Lost == 0 {
 		t.Errorf("%s %s\n%+v", run.State, run.Outcome, r)
 	}
+	if logs := files(t, l, r.Victim+".log.*Z"); len(logs) != 1 {
+		t.Errorf("the log of %s, which its start truncates, is archived as %q", r.Victim, logs)
+	}
 	after := pids(t, l)
 	for node, pid := range before {
 		if (after[node] == pid) == (node == r.Victim) {

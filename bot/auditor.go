@@ -126,14 +126,17 @@ func (b *Bot) setRight(ctx context.Context, wrong []string) {
 		what = "There was nothing to repair: the deadlines are armed, and are not kept."
 	}
 	b.kick()
-	b.alarm("irisops found that deadlines are not kept", fmt.Errorf("%s %s The heartbeat is stopped", found, what))
 	b.auditor.mu.Lock()
-	again := b.auditor.paged.IsZero() || now.Sub(b.auditor.paged) >= auditPages
+	again := b.auditor.paged.IsZero() || now.Sub(b.auditor.paged).Abs() >= auditPages // Abs: the clock may have been set back
 	if again {
 		b.auditor.paged = now
 	}
 	b.auditor.mu.Unlock()
+	if again || repaired > 0 { // while it lasts, the channel is for those who mend it
+		b.alarm("irisops found that deadlines are not kept", fmt.Errorf("%s %s The heartbeat is stopped", found, what))
+	}
 	if !again {
+		b.log.Error("deadlines are still not kept", "found", found, "repaired", repaired, "err", err)
 		return
 	}
 	text := fmt.Sprintf("irisops found that deadlines are not kept: %s\n%s Look with `status` and `page status`; the log says more.", found, what)

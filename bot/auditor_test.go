@@ -127,6 +127,9 @@ func TestPromise6TheAuditorStopsTheHeartbeat(t *testing.T) {
 		if n := strings.Count(titles(), "operator (audit:operator)"); n != 1 {
 			t.Errorf("paged %d times within 10 minutes", n)
 		}
+		if n := strings.Count(titles(), "irisops found that deadlines are not kept.\n"); n != 1 {
+			t.Errorf("told %d times within 10 minutes", n)
+		}
 		if o := b.Oversight(); o.Trouble == "" || !o.HeldTill.After(time.Now()) {
 			t.Errorf("%+v", o)
 		}

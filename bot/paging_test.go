@@ -337,6 +337,13 @@ func TestAcknowledgingByLink(t *testing.T) {
 			t.Errorf("%s again: %d %s", method, code, body)
 		}
 	}
+	p.expect("mail P0/0m~2 operator")
+	say(p.bot, `second: recovered --force "a test"`, "d2")
+	say(p.bot, `second: reopen --incident INC-1`, "d3")
+	settle(t, p.db)
+	if code, body := ask(http.MethodPost, token); code != 200 || !strings.Contains(body, "since then it waits for somebody again") || !p.incident().Waiting() {
+		t.Errorf("used, and reopened since: %d %s", code, body)
+	}
 	late := page
 	late.Queued = late.Queued.Add(-link.Lasts - time.Hour)
 	if code, body := ask(http.MethodPost, key.Token(late)); code != 410 || !strings.Contains(body, "too old") {

@@ -57,6 +57,8 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case state.Used && state.Done == "":
+		h.render(w, http.StatusOK, view{Title: "This link was used already", Text: state.Title + ": since then it waits for somebody again. Acknowledge in the conversation: `ack`."})
 	case state.Used:
 		h.render(w, http.StatusOK, view{Title: "This link was used already", Text: state.Title + ": " + state.Done + "."})
 	case state.Done != "":

@@ -290,6 +290,10 @@ func (s *machine) restart(t *rapid.T) {
 	s.db = db
 	want := 0
 	for key, p := range s.m.pages {
+		if p.State == pager.Queued {
+			p.NotBefore = time.Time{}
+			s.m.pages[key] = p
+		}
 		if p.State == pager.Sending {
 			p.State, p.PossibleDuplicate, p.NotBefore = pager.Queued, true, time.Time{}
 			s.m.pages[key] = p

@@ -227,19 +227,45 @@ func (db *DB) Page(key string) (pager.Page, error) {
 }
 
 // RecoverPages puts pages that were being sent when the process died back into the
-// outbox, marked as possible duplicates, and says how many. It is called once
-// after Open, before anything is sent.
+// outbox, marked as possible duplicates, and says how many. Those that wait for
+// another attempt wait no longer: the clock by which they did may have been set
+// since. It is called once after Open, before anything is sent.
 func (db *DB) RecoverPages(ctx context.Context) (int, error) {
 	recovered := 0
 	err := db.update(ctx, "The state of the pages that were under way", func(t *tx) error {
 		recovered = 0
-		var keys []string
-		err := t.walk(bSending, nil, func(key, _ []byte) error {
+		var keys, waiting []string
+		err := t.walk(bOutbox, nil, func(row, _ []byte) error {
+			if number(row) != 0 { // it has a NotBefore
+				waiting = append(waiting, string(row[16:]))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		err = t.walk(bSending, nil, func(key, _ []byte) error {
 			keys = append(keys, string(key))
 			return nil
 		})
 		if err != nil {
 			return err
+		}
+		for _, key := range waiting {
+			p, ok, err := t.page(key)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			if err := t.removePage(p); err != nil {
+				return err
+			}
+			p.NotBefore = time.Time{}
+			if err := t.addPage(p); err != nil {
+				return err
+			}
 		}
 		for _, key := range keys {
 			p, ok, err := t.page(key)

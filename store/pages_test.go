@@ -153,3 +153,23 @@ func TestRecoverPages(t *testing.T) {
 	}
 	audited(t, db, t0)
 }
+
+// A page that waited for another attempt is tried again after a restart, also
+// where the clock was set back meanwhile.
+func TestRecoveredPagesDoNotWait(t *testing.T) {
+	db := memory(t)
+	waiting := page("waiting", t0)
+	waiting.State, waiting.Attempts, waiting.LastError, waiting.NotBefore = pager.Queued, 2, "busy", t0.Add(time.Hour)
+	commitPages(t, db, waiting)
+	if due := value(db.DuePages(t0, 0))(t); len(due) != 0 {
+		t.Errorf("due before the restart: %+v", due)
+	}
+	if n := value(db.RecoverPages(t.Context()))(t); n != 0 {
+		t.Errorf("%d pages were under way", n)
+	}
+	due := value(db.DuePages(t0, 0))(t)
+	if len(due) != 1 || due[0].Attempts != 2 || due[0].PossibleDuplicate {
+		t.Errorf("due: %+v", due)
+	}
+	audited(t, db, t0)
+}

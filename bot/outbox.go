@@ -182,6 +182,8 @@ func (o outbox) next(inc *incident.Incident, p pager.Page, now time.Time) follow
 		return following{text: "everyone else is paged already"}
 	case len(pages) == 0:
 		return following{text: "there is nobody and nothing else to try"}
+	case len(p.Next) == 0 && pages[0].Person == p.Person:
+		return following{pages, "there is nobody else, so all is tried again"}
 	case len(p.Next) > 0:
 		return following{pages, "trying " + byChannel(pages[0].Channel) + " instead"}
 	}
@@ -226,6 +228,9 @@ func (b *Bot) undeliverable(p pager.Page) {
 				follows = sentence(strings.ToUpper(f.text[:1]) + f.text[1:])
 			}
 		}
+	}
+	if p.State == pager.Queued {
+		follows = "It is tried again and again, for an hour. Call them by another way."
 	}
 	b.publish(b.ctx, Post{Key: "undeliverable/" + p.Key(), Incident: p.Incident, OnCall: true, Message: message.Message{
 		Level: message.Page, Title: fmt.Sprintf("%s was NOT reached %s: %s", firstOf(p.Person, p.Role), byChannel(p.Channel), p.LastError),

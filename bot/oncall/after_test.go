@@ -39,6 +39,10 @@ func TestAfterAFailure(t *testing.T) {
 		`owner:team  by mail then [] wide true: "it is down\nowner was not reached"; `; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+	alone := r.Direct(pager.Page{Incident: "INC-7", Step: "P0/30m", Role: "owner", Person: "operator", Text: "it is down", Due: due, Queued: due})[0]
+	if got, want := said((Roster{}).After(alone, []string{"operator"}, "operator was not reached", now)), `owner:again operator by conversation then [] wide true: "it is down"; `; got != want {
+		t.Errorf("with nobody else: %s, want %s", got, want)
+	}
 	for _, p := range all {
 		if more := r.After(p, everybody, "again", now); len(more) > 0 {
 			t.Errorf("after the page to everyone: %s", said(more))

@@ -28,7 +28,8 @@ func (r Roster) Channels(person string) []string {
 
 // After is what follows a page that has failed for good: the next of the person's
 // channels, else everyone of everybody but the person, and whoever is meant by
-// nobody in particular. Nothing follows a page to everyone.
+// nobody in particular; the person once more, if there is no one else. Nothing
+// follows a page to everyone.
 func (r Roster) After(p pager.Page, everybody []string, why string, now time.Time) []pager.Page {
 	next := pager.Page{Incident: p.Incident, Step: p.Step, Role: p.Role, Person: p.Person, Text: p.Text, Queued: now, Due: p.Due, State: pager.Queued, Wide: p.Wide}
 	if len(p.Next) > 0 {
@@ -53,6 +54,10 @@ func (r Roster) After(p pager.Page, everybody []string, why string, now time.Tim
 	if len(r.Contacts[""]) > 0 && p.Person != "" {
 		next.Role, next.Person = p.Role+":team", ""
 		pages = append(pages, r.Direct(next)...)
+	}
+	if len(pages) == 0 && len(everybody) > 0 && p.Person != "" {
+		next.Role, next.Person, next.Text = p.Role+":again", p.Person, p.Text
+		pages = r.Direct(next)
 	}
 	return pages
 }

@@ -31,6 +31,7 @@ const (
 	grace      = 2 * time.Second  // for a sender to notice that its time is over
 	finish     = 3 * time.Second  // for a send under way when the drain is stopped
 	attempts   = 6                // with the waits between them about half a minute
+	persistent = 60               // about an hour: of the pages to everyone, after which nothing is left to try
 	parallel   = 8                // sends at a time by one channel
 )
 
@@ -45,14 +46,16 @@ const (
 // A page that could not be sent is tried again where that can help, after 1, 2,
 // 4 ... seconds; after 6 attempts, or at once where the far end will never take
 // it, or asks to wait for long where the person has another channel, it has Failed
-// and Undeliverable is called.
+// and Undeliverable is called. A page to everyone, after which there is nothing
+// left to try, is tried for about an hour.
 //
 // Set the fields before Run, and do not copy it.
 type Drain struct {
 	Outbox  Outbox
 	Senders []Sender
 	// Undeliverable is told of each page that is given up, or of those that were
-	// sent as one. It has to be loud.
+	// sent as one; and, while it is still Queued, of one to everyone that others
+	// would have been given up. It has to be loud.
 	Undeliverable func(Page)
 	// Alarm is told when the outbox cannot be read or written, at most once a
 	// minute. May be nil.
@@ -125,6 +128,9 @@ func (d *Drain) deliver(ctx context.Context, taken []Page) outcome {
 	for i := range pages {
 		pages[i] = withVerdict(pages[i], sent, verdict)
 	}
+	if sent.State == Queued && lastResort(sent) && sent.Attempts == attempts { // not yet given up, and to be known now
+		d.giveUp(sent)
+	}
 	if sent.State == Failed {
 		d.log().Error("a page could not be delivered", "page", sent.Key(), "pages", len(pages), "attempts", sent.Attempts, "err", sent.LastError)
 		d.giveUp(sent)
@@ -178,7 +184,7 @@ func judged(p Page, verdict Verdict, wait time.Duration, err error, now time.Tim
 		most = maxWaitUpdate
 	}
 	next := len(p.Next) > 0 && wait > maxWaitNext
-	if verdict == Refused || next || p.Attempts >= attempts {
+	if verdict == Refused || next || p.Attempts >= patience(p) {
 		p.State = Failed
 		return p, 0
 	}
@@ -186,6 +192,17 @@ func judged(p Page, verdict Verdict, wait time.Duration, err error, now time.Tim
 	p.State, p.NotBefore = Queued, now.Add(wait)
 	return p, wait
 }
+
+// patience is how often a page is tried: where nothing follows it, until what is
+// wrong with the network may be mended.
+func patience(p Page) int {
+	if lastResort(p) {
+		return persistent
+	}
+	return attempts
+}
+
+func lastResort(p Page) bool { return p.Wide && len(p.Next) == 0 && p.Update == NoUpdate }
 
 func (d *Drain) due(limit int) (due []Page, err error) {
 	defer d.caught(&err)

@@ -303,6 +303,35 @@ func TestTheNextChannelDoesNotWaitForABusyOne(t *testing.T) {
 	}
 }
 
+// A page to everyone is tried until the network is back, for an hour; that it has
+// not arrived is known long before.
+func TestTheLastPageIsNotGivenUpSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		s := begin(t, func(s *stage) {
+			s.answer = func(context.Context, Page, int) error {
+				if time.Since(begun) < 20*time.Minute {
+					return Retry(errBusy)
+				}
+				return nil
+			}
+		})
+		defer s.stop()
+		p := Page{Incident: "INC-7", Step: "P0/0m", Role: "primary:owner", Person: "owner", Channel: "conversation", Wide: true,
+			Text: "INC-7 P0: no clients can connect", Queued: time.Now(), Due: time.Now(), State: Queued}
+		s.add(p)
+		s.drain.Kick()
+		pass(2 * time.Minute)
+		if lost, _ := s.heard(); len(lost) != 1 {
+			t.Errorf("after two minutes it is told %q", lost)
+		}
+		pass(20 * time.Minute)
+		if got := s.page(p); got.State != Delivered {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 func TestWhatIsKeptOfAnErrorIsBounded(t *testing.T) {
 	got := inShort(errors.New("\xff" + strings.Repeat("é", 1000)))
 	if len(got) > 310 || !strings.HasPrefix(got, "\uFFFDé") || !strings.HasSuffix(got, "é ...") {

@@ -24,6 +24,10 @@ func together(pages []Page) Page {
 	for _, p := range pages {
 		first.PossibleDuplicate = first.PossibleDuplicate || p.PossibleDuplicate
 		first.Attempts = max(first.Attempts, p.Attempts)
+		first.Wide = first.Wide && p.Wide
+		if len(first.Next) == 0 {
+			first.Next = p.Next
+		}
 		if p.Late() > first.Late() {
 			first.Queued, first.Due = p.Queued, p.Due
 		}

@@ -34,12 +34,21 @@ type exported struct {
 	Reopenings  int       `json:"reopenings"`
 	MergedInto  string    `json:"merged_into,omitempty"`
 	Duplicates  []string  `json:"duplicates,omitempty"`
+	AnswerBy    time.Time `json:"acknowledge_by,omitzero"`
 	Unanswered  time.Time `json:"unanswered_at,omitzero"`
+
+	PagingStopped *exportedStop `json:"paging_stopped,omitempty"`
 
 	Steps    []exportedStep  `json:"steps"`
 	Timeline []exportedEntry `json:"timeline"`
 	Runs     []exportedRun   `json:"runs"`
 	Pages    []exportedPage  `json:"pages"`
+}
+
+type exportedStop struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"`
 }
 
 type exportedStep struct {
@@ -114,8 +123,11 @@ func JSON(c Case) ([]byte, error) {
 		Format: 1, ID: i.ID(), Cluster: i.Cluster, Title: i.Title, Priority: string(i.Priority), State: string(i.State), Drill: i.Drill, Cause: i.Cause,
 		DeclaredBy: i.DeclaredBy, DeclaredAt: i.DeclaredAt, AnsweredAt: i.AnsweredAt, Owner: i.AckedBy, Commander: i.Commander, Scribe: i.Scribe,
 		MitigatedBy: i.MitigatedBy, MitigatedAt: i.MitigatedAt, RecoveredBy: i.RecoveredBy, RecoveredAt: i.RecoveredAt, Forced: i.Forced,
-		ResolvedBy: i.ResolvedBy, ResolvedAt: i.ResolvedAt, Resolution: i.Resolution, Reopenings: i.Reopenings, Unanswered: i.Unanswered,
+		ResolvedBy: i.ResolvedBy, ResolvedAt: i.ResolvedAt, Resolution: i.Resolution, Reopenings: i.Reopenings, AnswerBy: i.AnswerBy, Unanswered: i.Unanswered,
 		Steps: []exportedStep{}, Timeline: []exportedEntry{}, Runs: []exportedRun{}, Pages: []exportedPage{},
+	}
+	if s := i.PagingStopped; s != nil {
+		e.PagingStopped = &exportedStop{s.By, s.At, s.Reason}
 	}
 	if i.MergedInto != 0 {
 		e.MergedInto = incident.ID(i.MergedInto)

@@ -109,6 +109,10 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "night.json", string(data)+"\n")
+	stopped := Case{Incident: incident.Incident{Number: 1, AnswerBy: at(15), PagingStopped: &incident.Stop{By: "owner", At: at(3), Reason: "a test"}}}
+	if data, err = JSON(stopped); err != nil || !strings.Contains(string(data), `"reason": "a test"`) || !strings.Contains(string(data), `"acknowledge_by"`) {
+		t.Errorf("%s, %v", data, err)
+	}
 	data, err = JSON(Case{Timeline: []incident.Entry{{Data: []byte("no JSON")}}})
 	if err != nil || !json.Valid(data) || strings.Contains(string(data), "null") {
 		t.Errorf("%s, %v", data, err)

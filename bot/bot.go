@@ -133,7 +133,7 @@ type Options struct {
 	Watch     Watch
 	Log       *slog.Logger
 	// Ctl is what people type, on this machine, before words for the socket; "" is
-	// irisops ctl.
+	// the demo, where nobody can speak over it as a person.
 	Ctl string
 }
 

@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"cmp"
 	"fmt"
 
 	"irisops/actions"
@@ -30,7 +29,11 @@ func (c *call) ownLook(cluster Cluster, inc *incident.Incident, a actions.Action
 	}
 	if _, own := c.ownRoom(c.d.ID); !own || c.aside != nil {
 		e := &actions.Error{Code: "own-eyes", Text: fmt.Sprintf("What `%s` shows never appears where others can read it, or where it is kept. Nothing was looked up.", words),
-			Hint: fmt.Sprintf("On the machine of irisops, from your own account there (unix: in the config): %s %s", cmp.Or(c.Ctl, "irisops ctl"), c.d.Text)}
+			Hint: fmt.Sprintf("On the machine of irisops, from your own account there (unix: in the config): %s %s", c.Ctl, c.d.Text)}
+		if c.Ctl == "" {
+			e.Hint = "The demo's people have no account of their own on this machine, so that nobody sees it here. Beside a cluster of yours `irisops ctl` shows it to an approver or owner, inside an open incident."
+			return e
+		}
 		if inc == nil || inc.Over() {
 			e.Hint = `It takes an open incident, in whose timeline it stands who looked. Declare one: declare P2 "messages do not arrive". Then: ` + e.Hint
 		}

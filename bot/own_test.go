@@ -90,6 +90,10 @@ func TestForTheCallersEyesAlone(t *testing.T) {
 	}
 	refused("owner", words, true, "for open incidents only")
 	refused("owner", words, false, "Declare one: declare P2")
+	ctl := b.Ctl
+	b.Ctl = ""
+	refused("owner", words, false, "The demo's people have no account of their own")
+	b.Ctl = ctl
 	if _, code := say("operator", "declare P2 messages do not arrive", false); code != 0 {
 		t.Fatal(code)
 	}

@@ -186,7 +186,7 @@ func (v *visit) inETS(ctx context.Context, user []byte) (Sighting, error) {
 		s.Detail = "no table presence_local: not in use"
 		return s, nil
 	case len(rows) == 0:
-		s.Detail = "unknown"
+		s.Detail = "no entry"
 		return s, nil
 	}
 	row, ok := rows[0].(term.Tuple)
@@ -225,7 +225,7 @@ func (v *visit) inMnesia(ctx context.Context, user []byte) (Sighting, error) {
 		s.Detail = "no table presence on this core"
 		return s, nil
 	case len(rows) == 0:
-		s.Detail = "unknown"
+		s.Detail = "no entry"
 		return s, nil
 	}
 	row, ok := rows[0].(term.Tuple) // {presence, User, Node, Pid}

@@ -15,11 +15,11 @@ import (
 func (r *renderer) file(f message.File) {
 	name := fmt.Sprintf("file %s, %s", r.line(f.Name), size(len(f.Bytes)))
 	if !readable(f) {
-		r.put(r.left+margin, r.left+margin+"  ", name+" ("+r.keep()+" keeps it)", normal)
+		r.put(r.left+margin, r.left+margin+"  ", name+" ("+r.keep()+" and the same words keep it)", normal)
 		return
 	}
 	if !r.All {
-		r.put(r.left+margin, r.left+margin+"  ", name+" (shown with --all; "+r.keep()+" keeps it)", normal)
+		r.put(r.left+margin, r.left+margin+"  ", name+" (shown with --all; "+r.keep()+" and the same words keep it)", normal)
 		return
 	}
 	r.put(r.left+margin, r.left+margin, name+":", bold)

@@ -97,7 +97,9 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 		Mask: masked(secretsOf(cfg)), Files: keep.In(filepath.Join(cfg.Data, "audit")),
 		Watch: bot.Watch{Mode: watch.Mode(cfg.Watch.Mode), Every: cfg.Watch.Every, Rules: cfg.Watch.Rules()},
 	}
-	options.Ctl = ctlOf(cfg.Socket.Path)
+	if !o.demo { // whose people have no account to speak from
+		options.Ctl = ctlOf(cfg.Socket.Path)
+	}
 	if err := a.listen(cfg, db, log); err != nil {
 		return a, err
 	}

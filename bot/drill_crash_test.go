@@ -19,6 +19,7 @@ import (
 	"irisops/actions/runbook"
 	"irisops/bot"
 	"irisops/bot/access"
+	"irisops/bot/change"
 	"irisops/bot/oncall"
 	"irisops/store"
 )
@@ -146,17 +147,88 @@ func crashDrillChild(dir string, at int) error {
 	}
 }
 
-func TestDrillKilledAtEveryCommit(t *testing.T) {
-	life := func(dir string, at int) (out string, killed bool) {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), crashDrill+"="+dir, crashDrillAt+"="+fmt.Sprint(at))
-		text, err := cmd.CombinedOutput()
-		killed = cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled()
-		if !killed && err != nil {
-			t.Fatalf("failpoint %d: %v\n%s", at, err, text)
-		}
-		return string(text), killed
+// drillLife is a life of the bot that makes a drill, in a process of its own.
+func drillLife(t *testing.T, dir string, at int) (out string, killed bool) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashDrill+"="+dir, crashDrillAt+"="+fmt.Sprint(at))
+	text, err := cmd.CombinedOutput()
+	killed = cmd.ProcessState.Sys().(syscall.WaitStatus).Signaled()
+	if !killed && err != nil {
+		t.Fatalf("failpoint %d: %v\n%s", at, err, text)
 	}
+	return string(text), killed
+}
+
+// While actions are halted nothing is put back in order: that is a real incident,
+// and a person has it done once the halt is lifted.
+func TestInterruptedDrillUnderAHalt(t *testing.T) {
+	dir := ""
+	for at := 30; ; at++ { // until one dies with the victim down
+		dir = t.TempDir()
+		if _, killed := drillLife(t, dir, at); !killed {
+			t.Fatalf("no failpoint up to %d leaves edge1 down", at)
+		}
+		if _, err := os.Stat(ground{dir}.file("edge1")); err == nil {
+			break
+		}
+	}
+	db, err := store.Open(filepath.Join(dir, "irisops.db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.SetHalt(t.Context(), &change.Halt{By: "owner", At: time.Now().UTC(), Reason: "look first"}); err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := groundBot(db, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := b.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	record := func() drill.Record {
+		past, err := db.Drills("main")
+		if err != nil || len(past) != 1 {
+			t.Fatalf("%+v, %v", past, err)
+		}
+		return past[0]
+	}
+	until(t, "it is a real incident", func() bool {
+		open, err := db.OpenIncidents()
+		return err == nil && len(open) == 1 && !open[0].Drill && strings.Contains(open[0].Title, "`confirm REQ-1` by an approver") && !record().Ended.IsZero()
+	})
+	if r := record(); r.Verdict != drill.Interrupted || len(r.Rollbacks) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := os.Stat(ground{dir}.file("edge1")); err != nil {
+		t.Error("something was done while actions are halted")
+	}
+	if code := say(b, "operator: confirm REQ-1", "too early"); code == 0 {
+		t.Error("who asked for the drill lets it go on, while actions are halted")
+	}
+	say(b, "owner: resume-actions", "resume")
+	say(b, "second: confirm REQ-1", "confirm")
+	until(t, "it is put back in order", func() bool {
+		run, err := db.Run(1)
+		return err == nil && !run.Ended.IsZero()
+	})
+	if r := record(); r.Verdict != drill.Interrupted || !strings.HasSuffix(r.Headline(), "everything serves again") {
+		t.Errorf("%s", r.Headline())
+	}
+	if acts, err := os.ReadFile(filepath.Join(dir, "acts")); err != nil || string(acts) != "KILL edge1\nrestart edge1\n" {
+		t.Errorf("%q, %v", acts, err)
+	}
+}
+
+func TestDrillKilledAtEveryCommit(t *testing.T) {
+	life := func(dir string, at int) (string, bool) { return drillLife(t, dir, at) }
 	out, _ := life(t.TempDir(), 0)
 	points, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(out, "failpoints ")))
 	if err != nil || points < 30 {

@@ -197,12 +197,25 @@ func New(o Options) (*Bot, error) {
 // Start takes up what an earlier life left: pages in mid-send, interrupted
 // runs, unanswered deliveries. Then the clocks run until Stop.
 func (b *Bot) Start(ctx context.Context) error {
-	if err := b.resume(ctx); err != nil {
+	if err := b.armAgain(ctx); err != nil {
 		return fmt.Errorf("taking up where it stopped: %w", err)
+	}
+	paging := time.AfterFunc(showPatience, b.startPaging)
+	err := b.resume(ctx)
+	switch waits := paging.Stop(); {
+	case err != nil:
+		return fmt.Errorf("taking up where it stopped: %w", err)
+	case waits:
+		b.startPaging()
 	}
 	b.startClocks()
 	return nil
 }
+
+// showPatience is how long after a start the clocks wait for what is open to be
+// shown, so that a late step comes after what it is about. With thousands open,
+// or a slow Slack, showing takes longer; nobody's page waits for that.
+const showPatience = 50 * time.Millisecond
 
 // Stop ends the clocks and waits for work under way, as long as ctx lasts. A
 // step that is still running then is found "unknown" at the next start.

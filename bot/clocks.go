@@ -44,9 +44,14 @@ func (b *Bot) makeClocks() {
 	}
 }
 
-func (b *Bot) startClocks() {
+// startPaging starts the clocks that call people.
+func (b *Bot) startPaging() {
 	b.background("escalation", b.loop.Run)
 	b.background("pager", b.drain.Run)
+}
+
+// startClocks starts the other ones.
+func (b *Bot) startClocks() {
 	b.background("expiry", b.expireRequests)
 	b.background("auditor", b.audit)
 	b.background("alerts", b.recoverAlerted)

@@ -117,6 +117,7 @@ type stage struct {
 	contacts map[string][]string
 	watch    watch.Mode
 	drills   bool // its edges may be drilled
+	slow     bool // its room takes its time
 }
 
 // schedules are one of each kind: what needs no second person, what does, what
@@ -183,13 +184,17 @@ func (s *stage) start() {
 			incident.P3: {NextBusinessDay: true},
 		}
 	}
+	var room bot.Room = orderly{s.terminal}
+	if s.slow {
+		room = slowRoom{room}
+	}
 	b, err := bot.New(bot.Options{
 		Store:    db,
 		Access:   access.Policy{People: access.DemoPeople(), Demo: true},
 		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}, Contacts: s.contacts},
 		Policies: policies,
 		Clusters: []bot.Cluster{{Name: "main", Actions: s.cluster.actions(), Summary: s.cluster.summary, Observe: s.cluster.observe, Drill: s.drill()}},
-		Rooms:    []bot.Room{orderly{s.terminal}},
+		Rooms:    []bot.Room{room},
 		Watch:    bot.Watch{Mode: s.watch},
 
 		Schedules: s.schedules(), Calendar: bot.Calendar{DeployLock: s.path + ".deploying"},

@@ -14,9 +14,9 @@ import (
 	"irisops/bot/message"
 )
 
-// resume takes up what an earlier life left behind. Nothing that changes the
+// armAgain sees to what the clocks and the pager go by. Nothing that changes the
 // cluster is done here: interrupted steps wait for a person.
-func (b *Bot) resume(ctx context.Context) error {
+func (b *Bot) armAgain(ctx context.Context) error {
 	if err := b.readOverrides(); err != nil {
 		return err
 	}
@@ -27,9 +27,12 @@ func (b *Bot) resume(ctx context.Context) error {
 	if again > 0 {
 		b.log.Warn("pages were being sent when irisops stopped; they are sent again, marked as possible duplicates", "pages", again)
 	}
-	if err := b.interruptRuns(ctx); err != nil {
-		return err
-	}
+	return b.interruptRuns(ctx)
+}
+
+// resume shows what an earlier life left open, and answers what it left
+// unanswered.
+func (b *Bot) resume(ctx context.Context) error {
 	if err := b.republish(ctx); err != nil {
 		return err
 	}

@@ -17,10 +17,15 @@ import (
 // eight-bit forms.
 var escapes = regexp.MustCompile("(?:\x1b\\[|\u009b)[0-?]*[ -/]*[@-~]|(?:\x1b[\\]PX^_]|[\u0090\u0098\u009d-\u009f])[^\x07\x1b\u009c\n]*(?:\x07|\x1b\\\\|\u009c)|\x1b[ -/]*[0-OQ-WYZ\\\\`-~]")
 
+func beginsEscape(c rune) bool { return c == '\x1b' || c >= '\u0080' && c <= '\u009f' }
+
 // text makes s safe to print. Line ends stay; tabs become spaces. Control and
 // text-direction characters that are left become visible as \x07 or \u202e.
 func (r *renderer) text(s string) string {
-	s = escapes.ReplaceAllString(strings.ToValidUTF8(s, "\uFFFD"), "")
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if strings.ContainsFunc(s, beginsEscape) { // seldom, and the search is slow
+		s = escapes.ReplaceAllString(s, "")
+	}
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	var b strings.Builder
 	column := 0

@@ -17,6 +17,8 @@ import (
 	"irisops/bot/pager"
 
 	"github.com/google/go-cmp/cmp"
+
+	"go.etcd.io/bbolt"
 )
 
 func TestDeclareRecordsAllTogether(t *testing.T) {
@@ -358,4 +360,25 @@ func TestAfterClose(t *testing.T) {
 	wantCode(t, err, CodeClosed)
 	_, err = db.Due(t0, 0)
 	wantCode(t, err, CodeClosed)
+}
+
+// What only grows lies close together: a start reads all of it.
+func TestWhatGrowsFillsItsPages(t *testing.T) {
+	db := memory(t)
+	const n = 300
+	for range n {
+		inc := declare(t, db, "no clients can connect", t0)
+		for range 10 {
+			inc = apply(t, db, inc, incident.Noted{By: "operator", Kind: incident.KindNote, Text: "restarting edge1"}, t0)
+		}
+		apply(t, db, inc, incident.DeclaredResolved{By: "operator", Reason: "it was a drill"}, t0)
+	}
+	must(t, db.bolt.View(func(bt *bbolt.Tx) error {
+		at, err := newTx(bt).in(bTimeline)
+		must(t, err)
+		if s := at.Stats(); float64(s.LeafInuse) < 0.75*float64(s.LeafAlloc) {
+			t.Errorf("%s uses %d bytes of %d", bTimeline, s.LeafInuse, s.LeafAlloc)
+		}
+		return nil
+	}))
 }

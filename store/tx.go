@@ -16,6 +16,12 @@ type tx struct {
 	writes int // rows written or deleted so far
 }
 
+// grows are the buckets whose new rows come after all others, or nearly so, and
+// stay: there bbolt may fill its pages. Elsewhere it splits a full page into two
+// halves, so that there is room for what comes in between; here that room would
+// stay empty, and a start would read it for ever.
+var grows = map[bucket]bool{bResolved: true, bTimeline: true, bSettled: true, bRuns: true, bTrail: true}
+
 func newTx(bt *bbolt.Tx) *tx { return &tx{bolt: bt, opened: map[bucket]*bbolt.Bucket{}} }
 
 func (t *tx) in(b bucket) (*bbolt.Bucket, error) {
@@ -28,6 +34,9 @@ func (t *tx) in(b bucket) (*bbolt.Bucket, error) {
 	}
 	if at == nil {
 		return nil, fmt.Errorf("the bucket %s is missing", b)
+	}
+	if grows[b] {
+		at.FillPercent = 0.95
 	}
 	t.opened[b] = at
 	return at, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +101,7 @@ func BenchmarkAgainstErl(b *testing.B) {
 	r := &recorder{Link: link}
 	c := cluster.New(spec, r, host.NewLocal(epmd.Names, lab.Cookie), edge.NewProber(nil), cluster.Options{Sample: time.Millisecond})
 	diagnose := c.Actions()[0]
-	var native []float64
+	var native, hands, faster []float64
 	for b.Loop() {
 		for range 9 {
 			r.reset()
@@ -118,10 +119,12 @@ func BenchmarkAgainstErl(b *testing.B) {
 			byErl(b, l, k)
 		}
 		hand := float64(time.Since(begin).Microseconds()) / 1000
-		fmt.Printf("\n%d calls: %.0f ms by erl, one each\n", len(r.calls), hand)
-		cluster.Figure(b, "rpc part of a full diagnosis, core and two edges, median of 9", "ms", 1000, false, native...)
-		cluster.Figure(b, "the same calls by erl -noshell -sname -eval, that many times slower", "times", 100, true, hand/native[len(native)/2])
+		slices.Sort(native)
+		hands, faster = append(hands, hand), append(faster, hand/native[len(native)/2])
 	}
+	cluster.Median(b, "ms/diagnosis", native...)
+	cluster.Median(b, "ms-by-erl", hands...)
+	cluster.Median(b, "times-faster", faster...)
 }
 
 // byErl makes one call as the runbook does.

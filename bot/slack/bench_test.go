@@ -126,20 +126,14 @@ func BenchmarkConversation(b *testing.B) {
 	cpu := func(m measured) float64 { return m.cpu }
 	ack := middle("irisops", func(m measured) float64 { return quantile(m.acks, 0.99) })
 	bare, ours, looking := middle("bare", p50), middle("irisops", p50), middle("looking", p50)
-	figure(fmt.Sprintf("Slack: acknowledgement p99 at 50 commands/s, median of %d", benchRounds), ack, 10, "ms")
-	figure(fmt.Sprintf("Slack: command to first post p50, beyond a bare bot's %.1f ms, answered at once", bare), ours-bare, 1, "ms")
-	figure("Slack: the same, for what is looked up first", looking-bare, 1, "ms")
-	figure(fmt.Sprintf("Slack: processor time a command (bare %.1f ms), answered at once", middle("bare", cpu)), middle("irisops", cpu), 2, "ms")
-	figure("Slack: the same, for what is looked up first", middle("looking", cpu), 2, "ms")
-}
-
-// figure prints a line of make bench.
-func figure(name string, value, bound float64, unit string) {
-	verdict := "held"
-	if value > bound {
-		verdict = "missed"
-	}
-	fmt.Printf("figure\t%s\t%.1f %s\t<= %g %s\t%s\n", name, value, unit, bound, unit, verdict)
+	b.ReportMetric(ack, "ms-ack-p99")
+	b.ReportMetric(bare, "ms-bare")
+	b.ReportMetric(ours-bare, "ms-beyond-bare")
+	b.ReportMetric(looking-bare, "ms-beyond-bare-looking") // for what is looked up first
+	b.ReportMetric(middle("bare", cpu), "cpu-ms/bare-command")
+	b.ReportMetric(middle("irisops", cpu), "cpu-ms/command")
+	b.ReportMetric(middle("looking", cpu), "cpu-ms/looking-command")
+	b.ReportMetric(0, "ns/op") // of all rounds: nobody wants to know
 }
 
 func quantile(v []float64, q float64) float64 {

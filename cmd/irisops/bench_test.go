@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -10,38 +11,102 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
+// benched is the binary that is measured, built once.
+var benched = sync.OnceValues(func() (string, error) {
+	binary, err := filepath.Abs("../../build/irisops-bench")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-trimpath", "-o", binary, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, nil
+})
+
+// process is a running irisops.
+type process struct {
+	*exec.Cmd
+	took time.Duration // from its start until it took commands
+}
+
+// begin starts irisops and waits until it takes commands: what was open is taken
+// up by then, and the clocks run.
+func begin(b *testing.B, config, socket string) process {
+	b.Helper()
+	return beginHearing(b, config, socket, nil)
+}
+
+// beginHearing also has its words go to heard.
+func beginHearing(b *testing.B, config, socket string, heard io.Writer) process {
+	b.Helper()
+	binary, err := benched()
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := process{Cmd: exec.Command(binary, "run", "--config", config)}
+	p.Stdout = heard
+	began := time.Now()
+	if err := p.Start(); err != nil {
+		b.Fatal(err)
+	}
+	untilAnswers(b, socket)
+	p.took = time.Since(began)
+	return p
+}
+
+// end stops it and says how much processor time it took in all, in ms.
+func (p process) end(b *testing.B) float64 {
+	b.Helper()
+	p.Process.Signal(syscall.SIGTERM)
+	if err := p.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	return (p.ProcessState.UserTime() + p.ProcessState.SystemTime()).Seconds() * 1000
+}
+
 // BenchmarkStart measures a whole process: from its start until it accepts
 // commands, and what it then takes of memory (VmRSS less RssFile, as
 // proc_pid_status(5) counts them).
 func BenchmarkStart(b *testing.B) {
-	dir := b.TempDir()
-	binary := filepath.Join(dir, "irisops")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
-	config, socket := benchConfig(b, dir)
-	var starts, memories []float64
-	for range 9 {
-		cmd := exec.Command(binary, "run", "--config", config)
-		began := time.Now()
-		if err := cmd.Start(); err != nil {
-			b.Fatal(err)
-		}
-		untilAnswers(b, socket)
-		starts = append(starts, float64(time.Since(began).Microseconds())/1000)
-		memories = append(memories, memory(b, cmd.Process.Pid))
-		cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			b.Fatal(err)
+	config, socket := benchConfig(b, b.TempDir())
+	begin(b, config, socket).end(b) // makes the database
+	var starts, memories, cpus []float64
+	for b.Loop() {
+		for range 9 {
+			p := begin(b, config, socket)
+			starts = append(starts, p.took.Seconds()*1000)
+			memories = append(memories, memory(b, p.Process.Pid))
+			cpus = append(cpus, p.end(b))
 		}
 	}
-	figure("cold start until commands are taken, median of 9", median(starts), "ms", 50)
-	figure("memory when idle, median of 9", median(memories), "MB", 25)
+	metric(b, "ms/start", starts)
+	metric(b, "cpu-ms/start-and-stop", cpus)
+	metric(b, "MB-idle", memories)
+}
+
+// BenchmarkBinary is how large the program is, as make build leaves it and
+// without its symbols.
+func BenchmarkBinary(b *testing.B) {
+	for b.Loop() {
+		for unit, flags := range map[string]string{"MB": "", "MB-stripped": "-s -w"} {
+			path := filepath.Join(b.TempDir(), "irisops")
+			if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", flags, "-o", path, ".").CombinedOutput(); err != nil {
+				b.Fatalf("%v: %s", err, out)
+			}
+			info, err := os.Stat(path)
+			if err != nil {
+				b.Fatal(err)
+			}
+			metric(b, unit, []float64{float64(info.Size()) / 1e6})
+		}
+	}
 }
 
 func benchConfig(b *testing.B, dir string) (config, socket string) {
@@ -73,6 +138,7 @@ func untilAnswers(b *testing.B, socket string) {
 			conn.Close()
 			return
 		}
+		<-time.After(200 * time.Microsecond) // its processor may be this one
 	}
 	b.Fatal("it does not answer")
 }
@@ -97,16 +163,10 @@ func memory(b *testing.B, pid int) float64 {
 	return (kb["VmRSS"] - kb["RssFile"]) / 1024
 }
 
-func median(v []float64) float64 {
-	slices.Sort(v)
-	return v[len(v)/2]
-}
-
-// figure prints a line of make bench.
-func figure(name string, value float64, unit string, bound float64) {
-	verdict := "held"
-	if value > bound {
-		verdict = "missed"
-	}
-	fmt.Printf("figure\t%s\t%.1f %s\t<= %g %s\t%s\n", name, value, unit, bound, unit, verdict)
+// metric gives the median of the rounds of a benchmark.
+func metric(b *testing.B, unit string, rounds []float64) {
+	b.Helper()
+	slices.Sort(rounds)
+	b.ReportMetric(rounds[len(rounds)/2], unit)
+	b.ReportMetric(0, "ns/op") // of all rounds: nobody wants to know
 }

@@ -69,6 +69,7 @@ var houses = map[string]string{
 	"bot/pager/pagertest": "fake",
 	"bot/slack/slacktest": "fake",
 
+	"cmd/bench":          "cmd",
 	"cmd/irisops":        "cmd",
 	"cmd/irisops/config": "cmd",
 }

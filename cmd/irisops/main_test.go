@@ -28,6 +28,13 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if path := os.Getenv(slackConfig); path != "" {
+		if err := playInSlack(path, os.Getenv(slackAPI)); err != nil {
+			fmt.Fprintln(os.Stderr, "play in Slack:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	testscript.Main(m, map[string]func(){"irisops": main})
 }
 

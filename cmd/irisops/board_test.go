@@ -182,8 +182,8 @@ func TestBoard(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.awaits("edge1 down")
-	say("operator", `declare P0 "no clients can connect <b>at all</b>"`)
-	b.awaits("INC-1 P0 open: no clients can connect <b>at all</b>")
+	say("operator", `declare P0 "no clients can connect to edge1"`)
+	b.awaits("INC-1 P0 open: no clients can connect to edge1")
 	b.awaits("unless recovered")
 	for _, scheme := range []string{"light", "dark"} {
 		b.scheme(scheme)
@@ -202,6 +202,8 @@ func TestBoard(t *testing.T) {
 	b.awaits("recovered, verified")
 	b.usable("an incident's page", string(axe))
 	b.picture("board-incident")
+	say("operator", `note <b>the rack</b> is open <img src=x onerror="console.error('run')">`)
+	b.awaits(`<b>the rack</b> is open <img src=x onerror="console.error('run')">`)
 	for _, path := range []string{"/incidents", "/oncall", "/drills", "/backups", "/audit"} {
 		b.do(chromedp.Navigate(a.web.URL() + path))
 		b.awaits("irisops")

@@ -123,10 +123,7 @@ func (s *soak) utter(p phrase) {
 	}
 	switch p.text {
 	case "declare":
-		priority := pick(s.rand, "P0", "P0", "P1", "P2", "P3")
-		text := fmt.Sprintf("soak %05d.", len(s.people.said))
-		d := s.say(who, channel, fmt.Sprintf("declare %s %q", priority, text))
-		s.people.said = append(s.people.said, said{d, who, true, priority, text, time.Now()})
+		s.declare(who, channel, pick(s.rand, "P0", "P0", "P1", "P2", "P3"))
 		return
 	case "note":
 		if s.people.incidents == 0 {
@@ -147,6 +144,13 @@ func (s *soak) utter(p phrase) {
 	if first, _, _ := strings.Cut(p.text, " "); slices.Contains([]string{"restart", "start", "stop", "recover", "backup"}, first) && p.kind == acts {
 		s.people.asked = who
 	}
+}
+
+func (s *soak) declare(who, channel, priority string) {
+	s.t.Helper()
+	text := fmt.Sprintf("soak %05d.", len(s.people.said))
+	d := s.say(who, channel, fmt.Sprintf("declare %s %q", priority, text))
+	s.people.said = append(s.people.said, said{d, who, true, priority, text, time.Now()})
 }
 
 func (s *soak) say(who, channel, words string) *slacktest.Delivery {

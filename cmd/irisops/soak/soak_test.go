@@ -113,6 +113,14 @@ func TestSoak(t *testing.T) {
 		}
 	}
 	s.end()
+	// What has not happened has shown nothing.
+	for _, what := range []string{"pages that arrived", "messages that had to arrive and did", "declarations and notes acknowledged", "entries of the audit",
+		"nodes started by irisops", "irisops killed", "times the disk was full", "times mail was refused", "times the network was parted", "faults of Slack",
+		"rests at which irisops was as at its first"} {
+		if s.counts[what] == 0 {
+			t.Errorf("there were no %s", what)
+		}
+	}
 }
 
 // tell prints what was counted.
@@ -169,5 +177,6 @@ func (s *soak) calm() {
 	s.t.Helper()
 	s.clients.owe(s, "edge1", 15)
 	s.clients.owe(s, "edge2", 15)
+	s.declare(operator, "C0OPS", "P0")
 	s.pass(settle, func(time.Duration) { s.talk(4, sees, tells) })
 }

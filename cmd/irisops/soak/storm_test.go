@@ -41,7 +41,10 @@ var faults = map[string]fault{
 	}},
 	"kills of irisops": {"kills of irisops", false, func(s *soak, length time.Duration) (all []event) {
 		for range 1 + s.rand.IntN(3) {
-			all = append(all, event{s.within(length), func() {
+			at := s.within(length)
+			node := s.edge()
+			all = append(all, event{at - 2*time.Second, func() { s.act("restart " + node) }}, event{at - time.Second - s.within(time.Second), func() { s.act("confirm") }})
+			all = append(all, event{at, func() {
 				if !s.bot.over() {
 					s.bot.kill()
 					s.counts["irisops killed"]++
@@ -89,6 +92,17 @@ func (s *soak) strike(what string, do func(context.Context, string) error, node 
 	if err == nil && what != "" {
 		s.counts[what]++
 	}
+}
+
+// act has somebody act, so that irisops is killed in the middle of it.
+func (s *soak) act(words string) {
+	s.t.Helper()
+	if s.parted || !s.slack.Connected() {
+		return
+	}
+	s.people.acts++
+	s.counts["commands"]++
+	s.say(second, "C0OPS", words)
 }
 
 // part parts the two cores, each with its edge.

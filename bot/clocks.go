@@ -12,6 +12,7 @@ import (
 	"irisops/bot/escalation"
 	"irisops/bot/incident"
 	"irisops/bot/message"
+	"irisops/bot/oncall"
 	"irisops/bot/pager"
 )
 
@@ -37,7 +38,7 @@ func (b *Bot) makeClocks() {
 	}
 	b.drain = &pager.Drain{
 		Outbox:        outbox{b},
-		Senders:       append([]pager.Sender{conversation{b}}, b.Senders...),
+		Senders:       append([]pager.Sender{conversation{b}, direct{b}}, b.Senders...),
 		Undeliverable: b.undeliverable,
 		Alarm:         func(err error) { b.alarm("Pages wait and cannot be read or recorded", err) },
 		Log:           b.log,
@@ -134,14 +135,9 @@ func (s conversation) Send(ctx context.Context, p pager.Page) error {
 	if err := ctx.Err(); err != nil {
 		return pager.Retry(err)
 	}
-	title, rest, _ := strings.Cut(p.Words(), "\n")
-	m := message.Message{Level: message.Page, Buttons: pageButtons(p), Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, title)}
-	if rest != "" {
-		m.Blocks = []message.Block{{Text: rest}}
-	}
 	var failed []error
 	for _, r := range s.rooms() { // one that is down keeps it from none of the others
-		if err := r.Publish(ctx, Post{Key: pageKey(p), Incident: p.Incident, OnCall: true, Person: p.Person, Message: m}); err != nil {
+		if err := r.Publish(ctx, pagePost(p)); err != nil {
 			failed = append(failed, fmt.Errorf("a room did not take the page: %w", err))
 		}
 	}
@@ -149,6 +145,16 @@ func (s conversation) Send(ctx context.Context, p pager.Page) error {
 		return pager.Retry(errors.Join(failed...))
 	}
 	return nil
+}
+
+// pagePost is a page as it is shown where people talk.
+func pagePost(p pager.Page) Post {
+	title, rest, _ := strings.Cut(p.Words(), "\n")
+	m := message.Message{Level: message.Page, Buttons: pageButtons(p), Title: fmt.Sprintf("%s (%s): %s", firstOf(p.Person, "everybody"), p.Role, title)}
+	if rest != "" {
+		m.Blocks = []message.Block{{Text: rest}}
+	}
+	return Post{Key: pageKey(p), Incident: p.Incident, OnCall: true, Person: p.Person, Message: m}
 }
 
 // pageButtons are what the person called can do at once.
@@ -176,9 +182,14 @@ func pageButtons(p pager.Page) []message.Button {
 	}
 }
 
+// pageKey is the same for a page and for one that follows it into the
+// conversation because the direct message failed: it stands there already.
 func pageKey(p pager.Page) string {
 	if len(p.Group) > 0 {
 		return "page/together/" + p.Ref
+	}
+	if p.Channel == pager.DirectMessage {
+		p.Channel = oncall.Conversation
 	}
 	return "page/" + p.Key()
 }

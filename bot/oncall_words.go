@@ -12,6 +12,7 @@ import (
 	"irisops/bot/command"
 	"irisops/bot/message"
 	"irisops/bot/oncall"
+	"irisops/bot/pager"
 )
 
 // onCallWords are about who is on call, and when.
@@ -65,7 +66,7 @@ func onCallNow(c *call) error {
 func channelNames(channels []string) []string {
 	var names []string
 	for _, c := range channels {
-		names = append(names, strings.ReplaceAll(c, ":", " "))
+		names = append(names, pager.Spoken(c))
 	}
 	return names
 }

@@ -153,7 +153,7 @@ func byChannel(channel string) string {
 	if channel == (conversation{}).Channel() {
 		return "in the conversation"
 	}
-	return "by " + strings.ReplaceAll(channel, ":", " ")
+	return "by " + pager.Spoken(channel)
 }
 
 // following is what follows a page that has failed.
@@ -176,6 +176,9 @@ func (o outbox) next(inc *incident.Incident, p pager.Page, now time.Time) follow
 	pages := []pager.Page(nil)
 	if inc != nil || len(p.Next) > 0 {
 		pages = o.roster().After(p, everybody, why, now)
+	}
+	if afterDirect(p) { // the same Slack: it gets what is left of the attempts, and one at least
+		pages[0].Attempts, pages[0].PossibleDuplicate = max(0, p.Attempts-1), p.PossibleDuplicate
 	}
 	switch {
 	case len(pages) == 0 && p.Wide:
@@ -232,8 +235,12 @@ func (b *Bot) undeliverable(p pager.Page) {
 	if p.State == pager.Queued {
 		follows = "It is tried again and again, for an hour. Call them by another way."
 	}
+	level := message.Page
+	if afterDirect(p) { // where they are called all the same
+		level = message.Warn
+	}
 	b.publish(b.ctx, Post{Key: "undeliverable/" + p.Key(), Incident: p.Incident, OnCall: true, Message: message.Message{
-		Level: message.Page, Title: fmt.Sprintf("%s was NOT reached %s: %s", firstOf(p.Person, p.Role), byChannel(p.Channel), p.LastError),
+		Level: level, Title: fmt.Sprintf("%s was NOT reached %s: %s", firstOf(p.Person, p.Role), byChannel(p.Channel), p.LastError),
 		Blocks: []message.Block{{Text: follows + " The page said: " + p.Text}}}})
 }
 
@@ -244,7 +251,8 @@ func (b *Bot) tellSettled(pages []pager.Page) {
 		if p.Update != pager.NoUpdate {
 			continue
 		}
-		if p.State == pager.Delivered && p.Channel != (conversation{}).Channel() && p.Incident != "" && len(pages) == 1 {
+		shown := p.Channel == (conversation{}).Channel() || p.Channel == pager.DirectMessage // the page itself stands there
+		if p.State == pager.Delivered && !shown && p.Incident != "" && len(pages) == 1 {
 			b.publish(b.ctx, Post{Key: "paged/" + p.Key(), Incident: p.Incident, Message: message.Message{
 				Title: fmt.Sprintf("Paged %s (%s) %s.", firstOf(p.Person, "the team"), p.Role, byChannel(p.Channel))}})
 		}

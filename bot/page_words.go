@@ -189,7 +189,7 @@ func pageStatus(c *call) error {
 			failed++
 		}
 		if i < recentPages || pending && len(rows) < 3*recentPages {
-			rows = append(rows, []string{c.clock(p.Queued, c.now), firstOf(p.Incident, "-"), firstOf(p.Person, "everybody"), strings.ReplaceAll(p.Channel, ":", " "), pageState(p), p.LastError})
+			rows = append(rows, []string{c.clock(p.Queued, c.now), firstOf(p.Incident, "-"), firstOf(p.Person, "everybody"), pager.Spoken(p.Channel), pageState(p), p.LastError})
 		}
 	}
 	m := message.Message{Level: message.OK, Title: "Paging is well: no page waits."}

@@ -82,17 +82,24 @@ type paging struct {
 
 func newPaging(t *testing.T) *paging {
 	t.Helper()
-	p := &paging{t: t, room: &posts{}, mail: &far{channel: "mail"}, duty: &far{channel: "pagerduty"}}
+	room := &posts{}
+	return newPagingIn(t, room, room, map[string][]string{"operator": {"mail", "pagerduty"}, "second": {"mail", "pagerduty"}, "owner": {"pagerduty"}})
+}
+
+// newPagingIn has a room that keeps what is said in kept, and the contacts.
+func newPagingIn(t *testing.T, room bot.Room, kept *posts, contacts map[string][]string) *paging {
+	t.Helper()
+	p := &paging{t: t, room: kept, mail: &far{channel: "mail"}, duty: &far{channel: "pagerduty"}}
 	var err error
 	if p.db, err = store.Open(t.TempDir()+"/irisops.db", store.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	cluster := newFakeCluster()
 	p.bot, err = bot.New(bot.Options{
-		Store: p.db, Rooms: []bot.Room{p.room}, Senders: []pager.Sender{p.mail, p.duty},
+		Store: p.db, Rooms: []bot.Room{room}, Senders: []pager.Sender{p.mail, p.duty},
 		Access: access.Policy{People: access.DemoPeople(), Demo: true},
 		OnCall: oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"},
-			Contacts: map[string][]string{"operator": {"mail", "pagerduty"}, "second": {"mail", "pagerduty"}, "owner": {"pagerduty"}}},
+			Contacts: contacts},
 		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: []escalation.PolicyStep{{Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}},
 			incident.P1: {Respond: 15 * time.Minute, Steps: []escalation.PolicyStep{{Overdue: true, Role: "primary", Unless: incident.UnlessAcknowledged}}}},
 		Clusters: []bot.Cluster{{Name: "main", Actions: cluster.actions(), Summary: cluster.summary}},

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 
@@ -43,5 +44,42 @@ func TestTheConversationIsASender(t *testing.T) {
 	pagertest.Test(t, pagertest.Backend{Channel: "conversation", Cases: []pagertest.Case{
 		{Name: "a room takes it", Want: pager.Arrived, Open: open(false)},
 		{Name: "a room does not", Want: pager.NotArrived, Open: open(true)},
+	}})
+}
+
+// booth is a wall where one person alone can be spoken to, or refuses that.
+type booth struct {
+	wall
+	err error
+}
+
+func (b *booth) PublishDirect(ctx context.Context, p Post) error {
+	if b.err != nil {
+		return b.err
+	}
+	return b.Publish(ctx, p)
+}
+
+func TestADirectMessageIsASender(t *testing.T) {
+	open := func(rooms ...Room) func(testing.TB) (pager.Sender, func() []string) {
+		return func(testing.TB) (pager.Sender, func() []string) {
+			b := &booth{}
+			return direct{&Bot{joined: append(rooms, b), log: slog.New(slog.DiscardHandler)}}, b.read
+		}
+	}
+	refusing := func(err error) func(testing.TB) (pager.Sender, func() []string) {
+		return func(testing.TB) (pager.Sender, func() []string) {
+			b := &booth{err: err}
+			return direct{&Bot{joined: []Room{b}, log: slog.New(slog.DiscardHandler)}}, b.read
+		}
+	}
+	pagertest.Test(t, pagertest.Backend{Channel: pager.DirectMessage, Cases: []pagertest.Case{
+		{Name: "the room takes it", Want: pager.Arrived, Open: open()},
+		{Name: "and another one does not", Want: pager.Arrived, Open: open(&wall{broken: true})},
+		{Name: "the person cannot be spoken to", Want: pager.Refused, Open: refusing(pager.Final(errors.New("no such user")))},
+		{Name: "the room does not answer", Want: pager.NotArrived, Open: refusing(errors.New("the line is dead"))},
+		{Name: "no room can", Want: pager.Refused, Open: func(testing.TB) (pager.Sender, func() []string) {
+			return direct{&Bot{joined: []Room{&wall{}}, log: slog.New(slog.DiscardHandler)}}, func() []string { return nil }
+		}},
 	}})
 }

@@ -99,8 +99,8 @@ func (c *call) reached(inc incident.Incident, s incident.Step) (who, by string) 
 	var later []string            // where the first do not deliver
 	for _, p := range c.roster().Pages(inc.ID(), []incident.Call{{Step: s.Name, Role: s.Role, Due: s.Due}}, s.Due) {
 		people = append(people, firstOf(p.Person, "everybody"))
-		channels = append(channels, p.Channel)
-		later = append(later, p.Next...)
+		channels = append(channels, pager.Spoken(p.Channel))
+		later = append(later, channelNames(p.Next)...)
 	}
 	slices.Sort(people)
 	by = strings.Join(distinct(channels), ", ")
@@ -175,7 +175,7 @@ func whyPaged(c *call) error {
 		if len(p.Group) > 1 {
 			note += fmt.Sprintf(", in one message with %d others", len(p.Group)-1)
 		}
-		rows = append(rows, []string{c.clock(p.Sent, c.now), firstOf(p.Person, "everybody"), p.Channel, p.Step + note, text})
+		rows = append(rows, []string{c.clock(p.Sent, c.now), firstOf(p.Person, "everybody"), pager.Spoken(p.Channel), p.Step + note, text})
 	}
 	who := firstOf(c.args["person"], "Nobody")
 	m := message.Message{Title: fmt.Sprintf("%s was not paged for %s.", who, inc.ID()),
@@ -208,13 +208,13 @@ func whyNotPaged(c *call) error {
 	for _, p := range pages {
 		switch p.State {
 		case pager.Failed:
-			rows = append(rows, []string{p.Step, firstOf(p.Person, "everybody") + " by " + p.Channel, "it could not be delivered: " + firstOf(p.LastError, "no reason recorded")})
+			rows = append(rows, []string{p.Step, firstOf(p.Person, "everybody") + " by " + pager.Spoken(p.Channel), "it could not be delivered: " + firstOf(p.LastError, "no reason recorded")})
 		case pager.Queued, pager.Sending:
 			why := "it is on its way since " + c.clock(p.Queued, c.now)
 			if p.LastError != "" {
 				why += fmt.Sprintf("; attempt %d failed: %s", p.Attempts, p.LastError)
 			}
-			rows = append(rows, []string{p.Step, firstOf(p.Person, "everybody") + " by " + p.Channel, why})
+			rows = append(rows, []string{p.Step, firstOf(p.Person, "everybody") + " by " + pager.Spoken(p.Channel), why})
 		}
 	}
 	for _, s := range inc.Steps {

@@ -57,6 +57,7 @@ type slackRecord struct {
 	Folded   bool            `json:"folded,omitempty"`
 	Pin      bool            `json:"pin,omitempty"`
 	Pinned   bool            `json:"pinned,omitempty"`
+	To       string          `json:"to,omitempty"`
 }
 
 func recordSlack(p outbox.Post) slackRecord {
@@ -66,7 +67,7 @@ func recordSlack(p outbox.Post) slackRecord {
 		Key:    p.Key, Incident: p.Incident, Parent: p.Parent, Channel: p.Channel, Thread: p.Thread, User: p.User,
 		Asker: p.Asker, Calls: p.Calls, OnCall: p.OnCall, Created: utc(p.Created), Message: p.Message,
 		Hash: p.Hash, Shown: p.Shown, TS: p.TS, Record: p.Record, Failed: p.Failed,
-		Beside: p.Beside, State: p.State, Upload: p.Upload, More: p.More, Folded: p.Folded, Pin: p.Pin, Pinned: p.Pinned,
+		Beside: p.Beside, State: p.State, Upload: p.Upload, More: p.More, Folded: p.Folded, Pin: p.Pin, Pinned: p.Pinned, To: p.To,
 	}
 }
 
@@ -75,7 +76,7 @@ func (r slackRecord) post() outbox.Post {
 		Key: r.Key, Incident: r.Incident, Parent: r.Parent, Channel: r.Channel, Thread: r.Thread, User: r.User,
 		Asker: r.Asker, Calls: r.Calls, OnCall: r.OnCall, Created: r.Created, Message: r.Message,
 		Hash: r.Hash, Shown: r.Shown, TS: r.TS, Record: r.Record, Failed: r.Failed,
-		Beside: r.Beside, State: r.State, Upload: r.Upload, More: r.More, Folded: r.Folded, Pin: r.Pin, Pinned: r.Pinned,
+		Beside: r.Beside, State: r.State, Upload: r.Upload, More: r.More, Folded: r.Folded, Pin: r.Pin, Pinned: r.Pinned, To: r.To,
 	}
 }
 

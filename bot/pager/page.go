@@ -44,6 +44,18 @@ type Page struct {
 	Group []string
 }
 
+// DirectMessage is the channel that speaks to the person alone, where people
+// talk: a direct message in Slack.
+const DirectMessage = "direct"
+
+// Spoken is a channel as people call it.
+func Spoken(channel string) string {
+	if channel == DirectMessage {
+		return "Slack direct message"
+	}
+	return strings.ReplaceAll(channel, ":", " ")
+}
+
 // Update is what is to be told about an earlier page.
 type Update string
 

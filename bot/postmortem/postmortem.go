@@ -238,7 +238,7 @@ func (w *writer) pages(c Case) {
 		if p.PossibleDuplicate {
 			outcome += ", possible duplicate"
 		}
-		rows = append(rows, []string{w.at(when), p.Step, p.Role, p.Person, p.Channel, outcome})
+		rows = append(rows, []string{w.at(when), p.Step, p.Role, p.Person, pager.Spoken(p.Channel), outcome})
 	}
 	if len(rows) == 0 {
 		w.line("Nobody was paged.")

@@ -2,6 +2,7 @@ package slack
 
 import (
 	"slices"
+	"strings"
 
 	"irisops/bot"
 	"irisops/bot/slack/outbox"
@@ -76,7 +77,13 @@ func (r *Room) channelFor(p bot.Post, asked string) string {
 	return r.Channel
 }
 
-// isCopy says whether a post is the copy of another one in the on-call channel.
+// isCopy says whether a post is the copy of another one, in the on-call channel or
+// in a direct message.
 func isCopy(p outbox.Post) bool {
-	return len(p.Key) > len(keyOnCall) && p.Key[:len(keyOnCall)] == keyOnCall
+	return strings.HasPrefix(p.Key, keyOnCall) || p.To != ""
+}
+
+// isPage says whether it is the key of a page, or of a copy of one.
+func isPage(key string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(strings.TrimPrefix(key, keyOnCall), keyDirect), keyPage)
 }

@@ -73,7 +73,11 @@ func crashChild(dir string) error {
 	if err != nil {
 		return err
 	}
-	l, err := begin(setting{log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), dir: dir, api: os.Getenv(crashAPI), clusters: c.served(), onCall: onCall, options: store.Options{Failpoint: func(name string) {
+	var kept func(*store.DB) outboxOf
+	if at == behindDirect {
+		kept = func(db *store.DB) outboxOf { return killer{db} }
+	}
+	l, err := begin(setting{log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), dir: dir, api: os.Getenv(crashAPI), clusters: c.served(), onCall: onCall, contacts: directly(), outbox: kept, options: store.Options{Failpoint: func(name string) {
 		if strings.HasPrefix(name, "commit/") && reached.Add(1) == int64(at) {
 			syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -196,7 +200,7 @@ func loop(s *slacktest.Slack) {
 func checkOnce(t *testing.T, s *slacktest.Slack, dir string) {
 	t.Helper()
 	keys := map[string]int{}
-	for _, channel := range []string{ops, onCall} {
+	for _, channel := range []string{ops, onCall, s.Direct(operator)} {
 		for _, m := range s.Messages(channel) {
 			if m.Bot {
 				keys[channel+" "+m.Key()]++
@@ -208,7 +212,8 @@ func checkOnce(t *testing.T, s *slacktest.Slack, dir string) {
 			t.Errorf("%s is shown %d times", key, n)
 		}
 	}
-	for _, key := range []string{ops + " incident/INC-1", ops + " run/REQ-1", ops + " page/INC-1/P0/0m/primary/conversation", onCall + " oncall/page/INC-1/P0/0m/primary/conversation"} {
+	for _, key := range []string{ops + " incident/INC-1", ops + " run/REQ-1", ops + " page/INC-1/P0/0m/primary/conversation", onCall + " oncall/page/INC-1/P0/0m/primary/conversation",
+		s.Direct(operator) + " direct/page/INC-1/P0/0m/primary/conversation"} {
 		if keys[key] == 0 {
 			t.Errorf("%s is lost; there is %v", key, keys)
 		}

@@ -81,9 +81,14 @@ func (r *Room) deliver(ctx context.Context, j job) (s sent) {
 	if p.TS != "" {
 		return r.edit(ctx, p, j)
 	}
+	if p.To != "" && !isDirect(p.Channel) {
+		if p, err = r.openDirect(ctx, p); err != nil {
+			return r.failed(p, j, err)
+		}
+	}
 	if j.doubt {
 		found, err := r.find(ctx, p, j.thread)
-		if v, _ := judge(err); err != nil && !errors.Is(err, errTooMuch) && (v == unsure || v == limited) {
+		if v := judgeOf(p, err); err != nil && !errors.Is(err, errTooMuch) && (v == unsure || v == limited) {
 			return r.failed(p, j, err)
 		}
 		if err != nil {
@@ -152,7 +157,9 @@ func (r *Room) edit(ctx context.Context, p outbox.Post, j job) sent {
 // shown records what Slack shows now.
 func (r *Room) shown(ctx context.Context, p outbox.Post, j job, ts, hash string) sent {
 	r.alarms.answered(p.Channel)
-	r.speak()
+	if p.To == "" { // of direct messages it hears nothing
+		r.speak()
+	}
 	r.Log.Debug("said in Slack", "key", p.Key, "hash", hash, "ts", ts)
 	var now outbox.Post
 	err := r.Outbox.NotePost(context.WithoutCancel(ctx), p.Key, func(q *outbox.Post) bool {
@@ -211,7 +218,8 @@ func (r *Room) deliverPrivate(ctx context.Context, p outbox.Post, j job) sent {
 // failed decides what to do about an attempt that failed.
 func (r *Room) failed(p outbox.Post, j job, err error) sent {
 	r.Log.Warn("Slack did not take a message", "key", p.Key, "attempt", j.attempts+1, "err", err)
-	v, wait := judge(err)
+	_, wait := judge(err)
+	v := judgeOf(p, err)
 	s := sent{failed: true, wait: max(wait, backoff(j.attempts))}
 	switch v {
 	case limited:
@@ -228,6 +236,13 @@ func (r *Room) failed(p outbox.Post, j job, err error) sent {
 	case closed:
 		r.alarms.raise(whatClosed(p.Channel), err)
 		s.closed, s.wait = true, 0
+	case unwelcome: // the pager says so, and calls them another way
+		why, way := r.whyNotDirect(p.To, err)
+		p.Failed = why + ". " + way
+		if err := r.amend(context.Background(), p.Key, func(q *outbox.Post) bool { q.Failed = p.Failed; return true }); err != nil {
+			return s
+		}
+		return sent{post: p}
 	case unfit, absent, useless:
 		why := fmt.Sprintf("Slack does not take it: %v", err)
 		if err := r.amend(context.Background(), p.Key, func(q *outbox.Post) bool { q.Failed = why; return true }); err != nil {

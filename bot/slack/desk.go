@@ -165,7 +165,7 @@ func (k *desk) underWay(channel string) (settled <-chan struct{}, away bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, it := range k.items {
-		if it.sending && it.post.Channel == channel {
+		if it.sending && (it.post.Channel == channel || it.post.To != "" && isDirect(channel)) {
 			return k.watchLocked(it.post.Key), true
 		}
 	}

@@ -16,13 +16,14 @@ import (
 type verdict int
 
 const (
-	unsure  verdict = iota // no answer, or half of one: Slack may have taken it
-	limited                // too fast; not taken
-	refused                // the bot as a whole is refused: a person has to mend it
-	closed                 // this channel is
-	absent                 // the message or thread that it is about is not there
-	unfit                  // its content is refused
-	useless                // it can never arrive, and need not
+	unsure    verdict = iota // no answer, or half of one: Slack may have taken it
+	limited                  // too fast; not taken
+	refused                  // the bot as a whole is refused: a person has to mend it
+	closed                   // this channel is
+	absent                   // the message or thread that it is about is not there
+	unfit                    // its content is refused
+	useless                  // it can never arrive, and need not
+	unwelcome                // this person gets no direct message from the bot
 )
 
 // verdicts of Slack's error codes, as the pages of chat.postMessage,

@@ -11,6 +11,8 @@ import (
 
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
+
+	"irisops/bot/slack/outbox"
 )
 
 // Finding is one thing that was looked at in Slack: what was seen, and what a
@@ -43,6 +45,7 @@ func Examine(ctx context.Context, o Options) ([]Finding, error) {
 	}
 	e.scopes()
 	e.channels(ctx)
+	e.directs(ctx)
 	e.clock()
 	if o.AppToken != "" {
 		e.connection(ctx)
@@ -142,6 +145,46 @@ func (e *examination) channels(ctx context.Context) {
 			e.good(what, "Member of #%s.", c.Name)
 		}
 	}
+}
+
+// directs opens the direct message with everyone who may be called by one. They
+// see nothing of it.
+func (e *examination) directs(ctx context.Context) {
+	e.mu.Lock()
+	allowed := !e.told || slices.Contains(e.granted, "im:write")
+	e.mu.Unlock()
+	if !allowed {
+		return // that is said of the scopes
+	}
+	open := 0
+	for _, p := range e.People.People {
+		if p.Slack == "" {
+			continue
+		}
+		_, err := e.directWith(ctx, p.Slack)
+		switch v := judgeOf(outbox.Post{To: p.Slack}, err); {
+		case err == nil:
+			open++
+		case v == unwelcome:
+			why, way := e.whyNotDirect(p.Slack, err)
+			e.bad("direct messages to "+p.ID, strings.ToUpper(why[:1])+why[1:]+".", way+".")
+		case v == limited:
+			e.bad("direct messages", fmt.Sprintf("Slack asked to wait after %d people.", open), "Run it again in a minute.")
+			return
+		default:
+			e.bad("direct messages to "+p.ID, fmt.Sprintf("It could not be seen: %v.", err), "Run it again.")
+		}
+	}
+	if open > 0 {
+		e.good("direct messages", "Can be sent to %s.", people(open))
+	}
+}
+
+func people(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
 }
 
 func (e *examination) clock() {

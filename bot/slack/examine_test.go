@@ -34,6 +34,8 @@ func TestExamine(t *testing.T) {
 		"token":         {func(s *slacktest.Slack, _ *slack.Options) { s.Refuse("token_revoked") }, "bot token", []string{"token_revoked", "SLACK_BOT_TOKEN"}},
 		"another team":  {func(_ *slacktest.Slack, o *slack.Options) { o.Team = "T0OTHER" }, "bot token", []string{"T0TEAM", "T0OTHER"}},
 		"scope":         {func(s *slacktest.Slack, _ *slack.Options) { s.Revoke("pins:write", "files:write") }, "scopes", []string{"pins:write (pin", "files:write", "Reinstall"}},
+		"direct scope":  {func(s *slacktest.Slack, _ *slack.Options) { s.Revoke("im:write") }, "scopes", []string{"Missing: im:write (call people by direct message)", "Reinstall"}},
+		"disabled":      {func(s *slacktest.Slack, _ *slack.Options) { s.NoDirect(operator, "user_disabled") }, "direct messages to operator", []string{"no user U01 (user_disabled).", "Correct slack: of operator in the config."}},
 		"not a member":  {func(s *slacktest.Slack, o *slack.Options) { s.AddChannel("C0NEW"); o.OnCallChannel = "C0NEW" }, "channel C0NEW", []string{"no member", "/invite @iris"}},
 		"no channel":    {func(_ *slacktest.Slack, o *slack.Options) { o.OnCallChannel = "C0GONE" }, "channel C0GONE", []string{"no such channel"}},
 		"archived":      {func(s *slacktest.Slack, _ *slack.Options) { s.Archive(ops) }, "channel " + ops, []string{"archived"}},
@@ -46,7 +48,7 @@ func TestExamine(t *testing.T) {
 			t.Parallel()
 			s := slacktest.New(t, ops)
 			s.Tolerate()
-			o := slack.Options{BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, API: s.API(), Channel: ops}
+			o := slack.Options{BotToken: slacktest.BotToken, AppToken: slacktest.AppToken, API: s.API(), Channel: ops, People: policy()}
 			c.break_(s, &o)
 			found, err := slack.Examine(t.Context(), o)
 			if err != nil {
@@ -59,7 +61,7 @@ func TestExamine(t *testing.T) {
 				}
 			}
 			switch {
-			case c.bad == "" && (len(bad) > 0 || len(found) < 5):
+			case c.bad == "" && (len(bad) > 0 || len(found) < 6):
 				t.Errorf("%+v", found)
 			case c.bad == "":
 			case len(bad) != 1 || bad[0].What != c.bad:

@@ -129,7 +129,13 @@ func (l *Listener) keep(ctx context.Context, p *parcel) {
 		l.overhear(ctx, p)
 		return
 	}
-	if !l.room.converses(p.channel) {
+	own, err := l.onOwnPage(p)
+	if err != nil {
+		l.room.Log.Error("it could not be read whose message a button is on; Slack delivers again", "err", err)
+		p.fate = unkept
+		return
+	}
+	if !own && !l.room.converses(p.channel) {
 		p.answer = l.elsewhere(ctx, p)
 		return
 	}
@@ -249,17 +255,21 @@ func (l *Listener) elsewhere(ctx context.Context, p *parcel) any {
 	if l.seen.add(a.id()) {
 		return nil
 	}
+	channel, thread := a.channel, a.thread
+	if _, known, err := l.room.Outbox.PostAt(a.channel, p.pressed); known && err == nil && isDirect(a.channel) { // and it is for somebody else, where they are not
+		channel, thread = l.room.Channel, ""
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	l.work.Add(1)
 	go func() {
 		defer l.work.Done()
 		defer cancel()
 		options := []slack.MsgOption{slack.MsgOptionText(text, false)}
-		if a.thread != "" {
-			options = append(options, slack.MsgOptionTS(a.thread))
+		if thread != "" {
+			options = append(options, slack.MsgOptionTS(thread))
 		}
-		if _, err := l.room.api.PostEphemeralContext(ctx, a.channel, a.user, options...); err != nil {
-			l.room.Log.Warn("a person in another channel could not be answered", "channel", a.channel, "err", err)
+		if _, err := l.room.api.PostEphemeralContext(ctx, channel, a.user, options...); err != nil {
+			l.room.Log.Warn("a person in another channel could not be answered", "channel", channel, "err", err)
 		}
 	}()
 	return nil

@@ -78,6 +78,8 @@ var Scopes = []struct{ Name, For string }{
 	{"files:write", "show long answers and post-mortems as files"},
 	{"groups:history", "the same as channels:history, in private channels"},
 	{"groups:read", "the same as channels:read, in private channels"},
+	{"im:history", "find out after a crash whether a direct message was sent"},
+	{"im:write", "call people by direct message"},
 	{"pins:write", "pin the message of an open P0 or P1"},
 	{"reactions:read", "see an emoji that acknowledges or notes, where the config has it so"},
 	{"usergroups:read", "who is in the user groups under `groups` in the config"},
@@ -102,7 +104,7 @@ func Manifest(table *command.Table, url string) ([]byte, error) {
 	m := manifest{
 		Display: manifestDisplay{Name: "irisops", Description: "Stands beside the people who run IRIS."},
 		Features: manifestFeatures{
-			Home: manifestHome{Home: true},
+			Home: manifestHome{Home: true, Messages: true, ReadOnly: true},
 			Bot:  manifestBot{Name: "iris", Online: true},
 			Commands: []manifestSlash{{Command: "/iris", Escape: true,
 				Description: short("Diagnose, act on and recover IRIS, together. /iris help says more.", maxDescription),

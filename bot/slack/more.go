@@ -37,7 +37,7 @@ func (l *Listener) showMore(ctx context.Context, p *parcel) error {
 	if all && post.More || !all && post.Folded {
 		return nil // settled already
 	}
-	want := outbox.Post{Key: keyShown + p.action + "/" + post.Hash + "/" + post.Key, Incident: post.Incident, Channel: p.channel, Thread: p.replies()}
+	want := outbox.Post{Key: keyShown + p.action + "/" + post.Hash + "/" + post.Key, Incident: post.Incident, Channel: p.channel, To: post.To, Thread: p.replies()}
 	title, text, name := "Evidence: "+post.Message.Title, folded(post.Message), "evidence"
 	if all {
 		title, text, name = "All of: "+post.Message.Title, whole(post.Message), "answer"

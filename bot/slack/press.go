@@ -66,8 +66,7 @@ func (p *presses) end(key string) {
 
 // hasState says whether somebody else says what a message's buttons are.
 func hasState(p outbox.Post) bool {
-	key := strings.TrimPrefix(p.Key, keyOnCall)
-	return p.Parent || strings.HasPrefix(key, keyRun) || strings.HasPrefix(key, keyPage)
+	return p.Parent || strings.HasPrefix(strings.TrimPrefix(p.Key, keyOnCall), keyRun) || isPage(p.Key)
 }
 
 // press takes a button in hand. ok is false if it works no more; the person who

@@ -14,7 +14,9 @@ import (
 	"github.com/slack-go/slack"
 
 	"irisops/bot"
+	"irisops/bot/incident"
 	"irisops/bot/message"
+	"irisops/bot/pager"
 	"irisops/bot/slack/outbox"
 )
 
@@ -34,13 +36,20 @@ const pageWait = 5 * time.Second
 
 // Publish implements bot.Room. It returns once the post is durable; for a page,
 // once it stands in the on-call channel.
-func (r *Room) Publish(ctx context.Context, p bot.Post) error {
+func (r *Room) Publish(ctx context.Context, p bot.Post) error { return r.publish(ctx, p, "") }
+
+// publish shows a post, and besides in a direct message to that user unless it is
+// "". For a page it returns once it stands where it calls the person.
+func (r *Room) publish(ctx context.Context, p bot.Post, user string) error {
 	p.Message.Data = nil
 	defer r.homes.changed()
 	if at, here := addressOf(p.Answers); here && at.kind == byHome && p.Private && r.homes.tell(at.user, p.Message) {
 		return nil
 	}
 	places := r.places(p)
+	if user != "" && len(places) > 0 {
+		places = append(places, r.directTo(places[0], user))
+	}
 	if p.Parent {
 		if err := r.tellNews(ctx, p); err != nil {
 			return fmt.Errorf("slack: %w", err)
@@ -71,19 +80,22 @@ func (r *Room) Publish(ctx context.Context, p bot.Post) error {
 func (r *Room) places(p bot.Post) []outbox.Post {
 	at, here := addressOf(p.Answers)
 	want := outbox.Post{Key: p.Key, Incident: p.Incident, Parent: p.Parent, State: p.State, Pin: p.Pin, Channel: r.channelFor(p, at.channel), OnCall: p.OnCall, Message: p.Message}
-	if (at.kind == bySlash || at.kind == byForm || at.kind == byHome) && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
+	if (at.kind == bySlash || at.kind == byForm || at.kind == byHome || isDirect(at.channel)) && (strings.HasPrefix(p.Key, keyReply) || strings.HasPrefix(p.Key, keyRun)) {
 		want.Asker = at.user
 	}
 	switch {
 	case at.kind == byReply && strings.HasPrefix(p.Key, keyReply):
 		return nil // nobody spoke to the bot
+	case p.Private && here && isDirect(at.channel): // where nobody else is
+		want.Channel, want.Thread, want.To, want.Incident, want.Asker = at.channel, at.replies(), at.user, "", ""
+		return []outbox.Post{want}
 	case p.Private && here:
 		want.Channel, want.Thread, want.User, want.Incident, want.Asker = at.channel, at.thread, at.user, "", ""
 		return []outbox.Post{want}
 	case p.Private, !here && p.Incident == "" && strings.HasPrefix(p.Key, keyReply):
 		return nil // an answer to somebody at a terminal
 	case p.Parent, p.Incident != "":
-	case here:
+	case here && !isDirect(at.channel): // else where everybody reads it
 		want.Channel, want.Thread = at.channel, at.replies()
 	}
 	if !p.OnCall {
@@ -121,8 +133,9 @@ func (r *Room) keep(ctx context.Context, want outbox.Post, over bool) error {
 	changed := false
 	err := r.Outbox.AmendPost(ctx, want.Key, func(p *outbox.Post) bool {
 		changed = (p.Hash != want.Hash || p.Pin != want.Pin) && (p.Hash != "" || !over)
-		if strings.HasPrefix(p.Key, "page/") && p.Record != "" && want.Record == "" {
-			changed = false // it was settled meanwhile: its buttons do not come back
+		settled, again := p.Record != "" && want.Record == "", p.Failed != "" && p.TS == "" && want.Record != ""
+		if isPage(p.Key) && settled || p.To != "" && again {
+			changed = false // its buttons do not come back; and what could not be said is not said when it is over
 		}
 		if !changed {
 			return false
@@ -186,7 +199,7 @@ func (r *Room) retire(ctx context.Context, p bot.Post) {
 	if p.Incident == "" {
 		return
 	}
-	for _, prefix := range []string{keyPage, keyOnCall + keyPage} {
+	for _, prefix := range []string{keyPage, keyOnCall + keyPage, keyDirect + keyPage} {
 		posts, err := r.Outbox.PostsUnder(prefix + p.Incident + "/")
 		if err != nil {
 			r.Log.Error("the pages of an incident could not be read", "incident", p.Incident, "err", err)
@@ -200,13 +213,19 @@ func (r *Room) retire(ctx context.Context, p bot.Post) {
 
 func (r *Room) retireOne(ctx context.Context, owner bot.Post, page outbox.Post) {
 	subject := strings.TrimPrefix(strings.TrimPrefix(owner.Key, keyRun), keyParent) // "REQ-3", "INC-7"
+	about := func(b message.Button) bool { return slices.Contains(strings.Fields(b.Words), subject) }
+	stays := func(b message.Button) bool { return about(b) && offers(owner.Message, b.Words) }
+	asks := slices.ContainsFunc(page.Message.Buttons, stays) // who can still take it can as well say that they cannot
 	keep := slices.DeleteFunc(slices.Clone(page.Message.Buttons), func(b message.Button) bool {
-		return slices.Contains(strings.Fields(b.Words), subject) && !offers(owner.Message, b.Words)
+		return about(b) && !stays(b) && !(asks && strings.HasPrefix(b.Words, "decline "))
 	})
 	if len(keep) == len(page.Message.Buttons) {
 		return
 	}
 	page.Message.Buttons, page.Record = keep, owner.Message.Title
+	if owner.Parent && owner.State != string(incident.Open) {
+		page.Record = owner.News // which says by whom
+	}
 	if err := r.keep(ctx, page, false); err != nil {
 		r.Log.Error("the buttons of a page could not be taken away", "key", page.Key, "err", err)
 	}
@@ -230,6 +249,8 @@ func (r *Room) awaitShown(ctx context.Context, key string) error {
 			return err
 		case !ok, p.TS != "", !p.Pending() && p.Failed == "":
 			return nil // it stands there; whether an edit of it waits is another matter
+		case p.Failed != "" && p.To != "":
+			return pager.Final(errors.New(p.Failed))
 		case p.Failed != "":
 			return errors.New("slack: " + p.Failed)
 		}

@@ -90,6 +90,8 @@ type Room struct {
 	groups groups
 	homes  *homes
 
+	directs sync.Map // user's id -> id of the direct message, as far as Slack was asked
+
 	mu    sync.Mutex
 	self  identity
 	skew  time.Duration // Slack's clock is so far ahead of ours

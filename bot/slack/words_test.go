@@ -159,7 +159,7 @@ func converse(t *testing.T, script string) string {
 	c := newWorld()
 	clusters := c.served()
 	clusters[0].Actions = rounded(c.actions(), catalogue())
-	l := live(t, setting{api: s.API(), clusters: clusters, onCall: onCall, policy: everyRole(), schedules: []bot.Scheduled{weekly(t, "backup"), weekly(t, "drill")}})
+	l := live(t, setting{api: s.API(), clusters: clusters, onCall: onCall, contacts: directly(), policy: everyRole(), schedules: []bot.Scheduled{weekly(t, "backup"), weekly(t, "drill")}})
 	names := strings.NewReplacer("<@"+operator+">", "@operator", "<@"+second+">", "@second", "<@"+owner+">", "@owner", "<@"+guest+">", "@guest")
 	var out strings.Builder
 	seen := s.Look()

@@ -110,6 +110,7 @@ type setting struct {
 	schedules []bot.Scheduled
 	asides    bool
 	outbox    func(*store.DB) outboxOf
+	contacts  map[string][]string
 }
 
 // outboxOf is what a room keeps its messages in.
@@ -148,7 +149,7 @@ func begin(s setting) (l *life, err error) {
 	}
 	l.bot, err = bot.New(bot.Options{
 		Store: l.db, Access: people, Groups: l.room.Groups, Log: s.log,
-		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}},
+		OnCall:   oncall.Roster{Roles: map[string]string{"primary": "operator", "sre": "second", "owner": "owner"}, Contacts: s.contacts},
 		Policies: map[incident.Priority]escalation.Policy{incident.P0: {Steps: s.steps}, incident.P1: {Respond: 15 * time.Minute}},
 		Clusters: s.clusters, Schedules: s.schedules, Files: exports{}, Rooms: []bot.Room{l.room},
 	})

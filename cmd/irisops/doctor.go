@@ -85,7 +85,7 @@ func (d *doctor) slack(ctx context.Context, cfg config.Config, api string) {
 		return
 	}
 	o := slackOptions(cfg)
-	o.API = api
+	o.API, o.People = api, cfg.Access()
 	found, err := slack.Examine(ctx, o)
 	if err != nil {
 		d.say(false, "Slack", err.Error(), "docs/slack.md says where the tokens come from.")
@@ -151,7 +151,7 @@ func (d *doctor) clusters(ctx context.Context, cfg config.Config, file string) e
 // the far end accepts a connection. `page test @WHO` sends one.
 func (d *doctor) pagers(ctx context.Context, cfg config.Config) {
 	if inSlack(cfg) {
-		d.say(true, "pages: Slack", "Go to the channel "+cfg.Slack.OnCallChannel+".", "")
+		d.say(true, "pages: Slack", "Go to the channel "+cfg.Slack.OnCallChannel+", and by direct message to whom they call.", "")
 	}
 	ways := map[string]string{}
 	if cfg.Mail != nil {

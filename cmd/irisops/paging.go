@@ -76,6 +76,15 @@ func (a *app) senders(cfg config.Config, options *bot.Options) error {
 	return nil
 }
 
+// notDirect leaves out direct messages, which only Slack has.
+func notDirect(contacts map[string][]string) map[string][]string {
+	left := map[string][]string{}
+	for person, channels := range contacts {
+		left[person] = slices.DeleteFunc(slices.Clone(channels), func(c string) bool { return c == pager.DirectMessage })
+	}
+	return left
+}
+
 // elsewhereFirst moves the conversation behind a person's other contacts: without
 // Slack it is a terminal and the socket, where nobody's phone rings.
 func elsewhereFirst(contacts map[string][]string) map[string][]string {

@@ -53,6 +53,7 @@ func TestInSlack(t *testing.T) {
 	s.Say("U01", "C0OPS", `/iris declare P0 "no clients can connect"`)
 	head := s.ExpectPost("C0OPS", "INC-1 P0 open")
 	s.ExpectPost("C0ONCALL", "<@U01>", "INC-1 P0")
+	s.ExpectPost(s.Direct("U01"), "operator (primary): INC-1 P0", "[Acknowledge]")
 	s.ExpectInThread(head, "operator (primary)")
 	s.ExpectInThread(head, "edge1 down")
 	s.Mention("U01", "C0OPS", head, "restart edge1")
@@ -88,6 +89,7 @@ func TestDoctor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = bytes.Replace(text, []byte("{id: operator, "), []byte("{id: operator, slack: U01, "), 1)
 	if err := os.WriteFile(l.ConfigFile(), append(text, "slack: {channel: C0OPS}\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -97,17 +99,17 @@ func TestDoctor(t *testing.T) {
 		return fmt.Sprint(out.String(), err)
 	}
 	got := doctor()
-	for _, part := range []string{"✓ config", "✓ Slack: bot token", "✓ Slack: scopes", "✓ Slack: channel C0OPS", "✓ Slack: clock", "✓ Slack: Socket Mode", "✓ cluster lab", "✓ pages: Slack"} {
+	for _, part := range []string{"✓ config", "✓ Slack: bot token", "✓ Slack: scopes", "✓ Slack: channel C0OPS", "✓ Slack: direct messages", "✓ Slack: clock", "✓ Slack: Socket Mode", "✓ cluster lab", "✓ pages: Slack"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("missing %q", part)
 		}
 	}
-	s.Revoke("pins:write")
+	s.Revoke("pins:write", "im:write")
 	if err := l.Kill(t.Context(), "edge1"); err != nil {
 		t.Fatal(err)
 	}
 	got = doctor()
-	for _, part := range []string{"✗ Slack: scopes", "→ Add them", "✗ cluster lab", "edge1", "→ irisops diagnose", "to mend.", "exit 1"} {
+	for _, part := range []string{"✗ Slack: scopes", "im:write (call people by direct message)", "→ Add them", "✗ cluster lab", "edge1", "→ irisops diagnose", "to mend.", "exit 1"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("missing %q in:\n%s", part, got)
 		}

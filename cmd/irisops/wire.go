@@ -115,6 +115,9 @@ func newApp(cfg config.Config, o overrides, log *slog.Logger) (a *app, err error
 	if err := a.slackRoom(cfg, o, people, db, &options); err != nil {
 		return a, err
 	}
+	if a.slack == nil {
+		options.OnCall.Contacts = notDirect(options.OnCall.Contacts)
+	}
 	if a.slack == nil && !o.demo {
 		options.OnCall.Contacts = elsewhereFirst(options.OnCall.Contacts)
 	}

@@ -15,7 +15,8 @@ type Post struct {
 	Key      string // unique; the bot's key, or one made from it for a copy
 	Incident string // whose thread it belongs to; "" is none
 	Parent   bool   // it is the head of that thread
-	Channel  string // where it goes
+	Channel  string // where it goes; of a direct message the user's id until Slack has said which
+	To       string // whom it is a direct message to, by a user's id; "" is nobody: it goes to a channel
 	Thread   string // ts of the message it is a reply to; with an Incident found when it is sent
 	User     string // shown to this user only; "" is to everybody
 	Asker    string // who asked for it by a slash command, which nobody else sees

@@ -28,6 +28,7 @@ var methods = map[string]func(*Slack, *http.Request) answer{
 	"conversations.history": (*Slack).history,
 	"conversations.replies": (*Slack).replies,
 	"conversations.info":    (*Slack).info,
+	"conversations.open":    (*Slack).conversationsOpen,
 	"usergroups.users.list": (*Slack).members,
 
 	"files.getUploadURLExternal":   (*Slack).filesGetUploadURL,
@@ -86,7 +87,7 @@ func (s *Slack) serveAPI(w http.ResponseWriter, r *http.Request) {
 		write(w, no(code))
 		return
 	}
-	if lacking := s.lacks(method); lacking != nil {
+	if lacking := s.lacks(method, r.Form.Get("channel")); lacking != nil {
 		write(w, lacking)
 		return
 	}
@@ -180,7 +181,7 @@ func (s *Slack) writable(id string) string {
 	case c.archived:
 		return "is_archived"
 	}
-	return ""
+	return s.refusedDirect(id)
 }
 
 func (s *Slack) postMessage(r *http.Request) answer {
@@ -197,6 +198,9 @@ func (s *Slack) postMessage(r *http.Request) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id, thread := r.Form.Get("channel"), r.Form.Get("thread_ts")
+	if strings.HasPrefix(id, "U") { // Slack takes it, and chat.update and conversations.history do not
+		s.t.Errorf("slacktest: a message to the user %s instead of the direct message with them", id)
+	}
 	if code := s.writable(id); code != "" {
 		return no(code)
 	}
@@ -261,6 +265,9 @@ func (s *Slack) postEphemeral(r *http.Request) answer {
 	id := r.Form.Get("channel")
 	if code := s.writable(id); code != "" {
 		return no(code)
+	}
+	if c := s.channels[id]; c.direct != "" && c.direct != r.Form.Get("user") {
+		return no("user_not_in_channel")
 	}
 	s.ephemerals = append(s.ephemerals, &Ephemeral{Channel: id, Thread: r.Form.Get("thread_ts"), User: r.Form.Get("user"), Text: text, Blocks: blocks})
 	s.touch()

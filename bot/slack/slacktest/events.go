@@ -14,6 +14,9 @@ func (s *Slack) echo(m *Message) {
 		head.replies++
 		head.latest = m.TS
 	}
+	if s.isDirect(m.Channel) {
+		return // message.im is not among the app's events
+	}
 	event := m.json(false)
 	event["channel"], event["channel_type"], event["event_ts"] = m.Channel, "channel", m.TS
 	delete(event, "reply_count")

@@ -29,8 +29,11 @@ func (s *Slack) Look() Sight {
 		}
 		v.messages[key] = text
 		v.where[key] = m.Channel
+		if s.isDirect(m.Channel) {
+			v.where[key] = "direct message to <@" + s.channels[m.Channel].direct + ">"
+		}
 		if m.Thread != "" {
-			v.where[key] = m.Channel + ", in a thread"
+			v.where[key] += ", in a thread"
 		}
 		v.order = append(v.order, key)
 	}
@@ -95,13 +98,16 @@ func (s *Slack) NewestThread(channel string) *Message {
 	return nil
 }
 
-// PressNewest presses the newest button of that name, wherever it is, and says
+// PressNewest presses the newest button of that name that the person sees, and says
 // yes to its question.
 func (s *Slack) PressNewest(user, label string) *Delivery {
 	s.t.Helper()
 	s.mu.Lock()
 	var on *Message
 	for _, m := range s.all() {
+		if s.isDirect(m.Channel) && s.channels[m.Channel].direct != user {
+			continue // they do not see it
+		}
 		for _, b := range buttons(m) {
 			if text, _ := b["text"].(map[string]any); text["text"] == label && (on == nil || m.TS > on.TS) {
 				on = m

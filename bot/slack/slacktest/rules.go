@@ -14,6 +14,7 @@ var scopes = map[string][]string{
 	"chat.postMessage": {"chat:write"}, "chat.update": {"chat:write"}, "chat.postEphemeral": {"chat:write"},
 	"conversations.history": {"channels:history", "groups:history"}, "conversations.replies": {"channels:history", "groups:history"},
 	"conversations.info":    {"channels:read", "groups:read"},
+	"conversations.open":    {"im:write", "mpim:write"},
 	"usergroups.users.list": {"usergroups:read"},
 	"pins.add":              {"pins:write"}, "pins.remove": {"pins:write"},
 	"files.getUploadURLExternal": {"files:write"}, "files.completeUploadExternal": {"files:write"},
@@ -23,7 +24,7 @@ var scopes = map[string][]string{
 // Granted are the scopes that the app has, unless a test takes one away.
 func Granted() []string {
 	return []string{"app_mentions:read", "channels:history", "channels:read", "chat:write", "commands", "files:write", "groups:history", "groups:read",
-		"pins:write", "reactions:read", "usergroups:read"}
+		"im:history", "im:write", "pins:write", "reactions:read", "usergroups:read"}
 }
 
 // Revoke takes scopes away from the app.
@@ -43,11 +44,17 @@ func (s *Slack) granted(method string) []string {
 	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(s.revoked, name) })
 }
 
+// directScopes are those that methods need in a direct message.
+var directScopes = map[string][]string{"conversations.history": {"im:history"}, "conversations.replies": {"im:history"}, "conversations.info": {"im:read"}}
+
 // lacks is the answer to a call without its scope, or nil.
-func (s *Slack) lacks(method string) answer {
+func (s *Slack) lacks(method, channel string) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	needed, granted := scopes[method], s.granted(method)
+	if d := directScopes[method]; d != nil && s.isDirect(channel) {
+		needed = d
+	}
 	if len(needed) == 0 || slices.ContainsFunc(needed, func(name string) bool { return slices.Contains(granted, name) }) {
 		return nil
 	}
@@ -71,7 +78,7 @@ var (
 )
 
 var allowances = map[string]allowance{
-	"chat.update": tier3, "chat.postEphemeral": tier4, "conversations.history": tier3, "conversations.replies": tier3, "conversations.info": tier3,
+	"chat.update": tier3, "chat.postEphemeral": tier4, "conversations.history": tier3, "conversations.replies": tier3, "conversations.info": tier3, "conversations.open": tier3,
 	"usergroups.users.list": tier2, "pins.add": tier2, "pins.remove": tier2, "views.open": tier4, "views.update": tier4, "views.publish": tier4,
 	"files.getUploadURLExternal": tier4, "files.completeUploadExternal": tier4, "auth.test": tier4,
 }

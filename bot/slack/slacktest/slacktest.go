@@ -80,6 +80,7 @@ type Slack struct {
 	lateAcks int  // acknowledgements that come too late
 	stalled  bool // the test makes the bot late
 
+	noDirect     map[string]string // user -> why the bot may not write to them
 	slowTriggers bool
 	mute         bool // connections stay, and nothing is delivered
 	opened       int  // connections, ever
@@ -90,6 +91,7 @@ type channel struct {
 	members  map[string]bool
 	archived bool
 	messages []*Message
+	direct   string // the user, if it is a direct message
 }
 
 // Message is one message as it stands. What changes of it is asked for by methods
@@ -284,8 +286,12 @@ func (s *Slack) Forget(m *Message) {
 func (s *Slack) Messages(channel string) []*Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	c := s.channels[channel]
+	if c == nil { // a direct message that was never opened
+		return nil
+	}
 	var all []*Message
-	for _, m := range s.channels[channel].messages {
+	for _, m := range c.messages {
 		all = append(all, m.copied())
 	}
 	return all

@@ -157,11 +157,15 @@ func (s *Slack) press(user string, on *Message, label string, confirmed bool) *D
 	if on.Thread != "" {
 		container["thread_ts"] = on.Thread
 	}
+	channelName := strings.ToLower(on.Channel)
+	if s.isDirect(on.Channel) {
+		channelName = "directmessage"
+	}
 	// https://docs.slack.dev/reference/interaction-payloads/block_actions-payload
 	payload := answer{
 		"type": "block_actions", "team": answer{"id": teamID, "domain": "example"}, "api_app_id": appID, "token": "verification",
 		"user":      answer{"id": user, "username": strings.ToLower(user), "name": strings.ToLower(user), "team_id": teamID},
-		"container": container, "trigger_id": s.newTrigger(user), "channel": answer{"id": on.Channel, "name": strings.ToLower(on.Channel)},
+		"container": container, "trigger_id": s.newTrigger(user), "channel": answer{"id": on.Channel, "name": channelName},
 		"message": on.json(true), "state": answer{"values": answer{}}, "response_url": "https://hooks.slack.com/actions/x", "enterprise": nil, "is_enterprise_install": false,
 		"actions": []any{answer{"type": "button", "action_id": b["action_id"], "block_id": b["block_id"], "text": b["text"], "value": b["value"], "action_ts": ts}},
 	}

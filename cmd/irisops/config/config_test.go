@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,6 +283,16 @@ func TestDomain(t *testing.T) {
 	}
 	if person, ok := c.OnCall().Now("sre", time.Now()); !ok || person != "second" {
 		t.Errorf("sre is %s", person)
+	}
+	contacts := map[string][]string{
+		"operator": {"direct", "conversation", "pagerduty", "webhook:phone", "mail"}, "second": {"direct", "conversation", "mail"},
+		"owner": {"direct", "conversation", "mail"}, "": {"conversation", "mail"},
+	}
+	if diff := cmp.Diff(contacts, c.OnCall().Contacts); diff != "" {
+		t.Errorf("contacts (-want +got):\n%s", diff)
+	}
+	if got := (Config{People: []Person{{ID: "x"}}}).OnCall().Channels("x"); !slices.Equal(got, []string{"conversation"}) {
+		t.Errorf("who has no Slack account is paged by %q", got)
 	}
 	if diff := cmp.Diff(map[incident.Priority]escalation.Policy{
 		"P0": {Remind: 20 * time.Minute, Steps: []escalation.PolicyStep{{After: 0, Role: "primary"}, {After: 15 * time.Minute, Role: "sre"}, {After: 30 * time.Minute, Role: "owner"}}},

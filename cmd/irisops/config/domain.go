@@ -11,6 +11,7 @@ import (
 	"irisops/actions/cluster"
 	"irisops/bot/access"
 	"irisops/bot/oncall"
+	"irisops/bot/pager"
 	"irisops/bot/pager/webhook"
 )
 
@@ -53,7 +54,7 @@ func (c Config) OnCall() oncall.Roster {
 }
 
 // contacts are the channels of each person, in order. Who names none is paged in
-// the conversation, then by mail and by PagerDuty, as far as that is possible.
+// Slack, then by mail and by PagerDuty, as far as that is possible.
 func (c Config) contacts() map[string][]string {
 	contacts := map[string][]string{}
 	for _, p := range c.People {
@@ -68,7 +69,7 @@ func (c Config) contacts() map[string][]string {
 			}
 		}
 		for _, n := range names {
-			contacts[p.ID] = append(contacts[p.ID], channelOf(n))
+			contacts[p.ID] = append(contacts[p.ID], channelsOf(p, n)...)
 		}
 	}
 	if c.Mail != nil && c.Mail.Team != "" {
@@ -77,14 +78,19 @@ func (c Config) contacts() map[string][]string {
 	return contacts
 }
 
-func channelOf(contact string) string {
-	switch contact {
-	case bySlack:
-		return oncall.Conversation
-	case byMail, byPagerDuty:
-		return contact
+// channelsOf are the channels that a contact of a person stands for, in order. In
+// Slack they get a direct message, which the conversation shows as well; where
+// Slack refuses it, the conversation is where they are called.
+func channelsOf(p Person, contact string) []string {
+	switch {
+	case contact == bySlack && p.Slack != "":
+		return []string{pager.DirectMessage, oncall.Conversation}
+	case contact == bySlack:
+		return []string{oncall.Conversation}
+	case contact == byMail, contact == byPagerDuty:
+		return []string{contact}
 	}
-	return webhook.Channel(contact)
+	return []string{webhook.Channel(contact)}
 }
 
 // Zone is the zone of people's hours.

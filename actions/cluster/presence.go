@@ -298,6 +298,7 @@ func (c *Cluster) lookPresenceSize(ctx context.Context, _ actions.Request) (acti
 	for _, p := range all {
 		if p.Error != "" {
 			failed = append(failed, p.Node+" "+p.Error)
+			s.Rows = append(s.Rows, []string{p.Node, "not asked", "not asked", "not asked"})
 			continue
 		}
 		connected, ets, mnesia = connected+max(0, p.Edge), ets+max(0, p.ETS), mnesia+max(0, p.Mnesia)

@@ -157,3 +157,16 @@ func TestSummaryOfSeveralCores(t *testing.T) {
 		})
 	}
 }
+
+// TestPresenceSizeHasEveryNode: one that could not be asked stands in the table
+// as that.
+func TestPresenceSizeHasEveryNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, c := trio()
+		w.kill("edge1")
+		r := do(t, c, "presence size", nil)
+		if rows := r.Sections[0].Rows; r.Level != actions.Unknown || len(rows) != 3 || !cmp.Equal(rows[1], []string{"edge1", "not asked", "not asked", "not asked"}) {
+			t.Errorf("%s: %v", r.Level, rows)
+		}
+	})
+}

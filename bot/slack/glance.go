@@ -11,7 +11,8 @@ import (
 // is kept before it is acknowledged, what answers it before it is sent. Where the
 // answer is at hand, both are kept in one.
 
-// glance keeps what was said together with its answer, and has that sent. done is
+// glance keeps what was said together with its answer, and has that sent once it is
+// acknowledged. done is
 // false if it has to be carried out first, in its turn.
 func (l *Listener) glance(ctx context.Context, p *parcel) (fresh, done bool, err error) {
 	if p.turn == nil || p.kind == byHome || !p.turn.free() || !l.watch.open(p.channel) {
@@ -37,9 +38,11 @@ func (l *Listener) glance(ctx context.Context, p *parcel) (fresh, done bool, err
 		return fresh, true, err
 	}
 	p.told = answers
-	for _, post := range posts {
-		l.room.Log.Debug("to be said in Slack", "key", post.Key, "hash", post.Hash)
-		l.room.desk.add(post, false)
-	}
+	p.after = append(p.after, func() { // the acknowledgement first
+		for _, post := range posts {
+			l.room.Log.Debug("to be said in Slack", "key", post.Key, "hash", post.Hash)
+			l.room.desk.add(post, false)
+		}
+	})
 	return true, true, nil
 }

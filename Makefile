@@ -80,7 +80,7 @@ bench: build erlang
 
 # The picture of how cost grows with the incidents, in docs/.
 growth:
-	@$(GO) run ./cmd/bench -bench '^BenchmarkGrowth$$' -kept build/growth.txt -plot docs/growth.svg ./cmd/irisops
+	@$(GO) run ./cmd/bench -bench '^BenchmarkGrowth$$' -kept build/growth.txt -plot docs/growth.png ./cmd/irisops
 
 # Real Erlang nodes need the runtime, Mnesia, the compiler and os_mon. The race
 # detector needs a C compiler. sh -c stands here, in the build, not in the bot.

@@ -15,7 +15,7 @@ type figure struct {
 const (
 	promised = "What is promised"
 	beside   = "Beside it: what a bound of our own holds, or nobody promised"
-	growth   = "How cost grows with the incidents that there ever were (docs/growth.svg)"
+	growth   = "How cost grows with the incidents that there ever were (docs/growth.png)"
 )
 
 // figures are all rows that have one value. The first part is "Speed and size" of

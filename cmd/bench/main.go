@@ -39,7 +39,7 @@ func run(ctx context.Context) error {
 	count := flag.Int("count", 1, "how often each is run; the table has the medians")
 	kept := flag.String("kept", "build/bench.txt", "where to keep what go test prints")
 	read := flag.Bool("read", false, "run nothing: read what is kept")
-	plot := flag.String("plot", "", "draw how cost grows with the incidents into this file (SVG)")
+	plot := flag.String("plot", "", "draw how cost grows with the incidents into this file (PNG)")
 	flag.Parse()
 	packages := flag.Args()
 	if len(packages) == 0 {

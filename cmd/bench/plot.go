@@ -48,22 +48,21 @@ func draw(path string, seen measured) error {
 	grid := chartdraw.Style{StrokeColor: chartdraw.ColorLightGray, StrokeWidth: 1}
 	last := func(y []float64, unit string) string { return show(math.Pow(10, y[len(y)-1]), unit) }
 	chart := chartdraw.Chart{
-		Title: "What incidents that are over cost, " + time.Now().Format("January 2006") + " (both axes logarithmic)",
 		Width: 900, Height: 520,
-		TitleStyle: chartdraw.Style{FontStyle: chartdraw.FontStyle{FontSize: 13}},
 		Background: chartdraw.Style{Padding: chartdraw.Box{Top: 60, Left: 20, Right: 20, Bottom: 20}},
-		XAxis:      chartdraw.XAxis{Name: "incidents that are over", Ticks: across},
+		XAxis:      chartdraw.XAxis{Name: "incidents that are over (both axes are logarithmic; measured in " + time.Now().Format("January 2006") + ")", Ticks: across},
 		YAxis: chartdraw.YAxis{Name: "ms, or MB", Ticks: up, GridLines: lines, GridMajorStyle: grid,
 			Range: &chartdraw.ContinuousRange{Min: 0, Max: 4}},
+		YAxisSecondary: chartdraw.YAxis{Style: chartdraw.Hidden()},
 		Series: []chartdraw.Series{
-			line("full start of the process: "+last(start, "ms at the right"), start, chartdraw.ColorRed),
-			line("database on disk: "+last(size, "MB"), size, chartdraw.ColorBlue),
-			line("memory of the process: "+last(memory, "MB"), memory, chartdraw.ColorGreen),
+			line("full start: "+last(start, "ms"), start, chartdraw.ColorRed),
+			line("database: "+last(size, "MB"), size, chartdraw.ColorBlue),
+			line("memory: "+last(memory, "MB"), memory, chartdraw.ColorGreen),
 		},
 	}
 	chart.Elements = []chartdraw.Renderable{chartdraw.LegendThin(&chart)}
 	var picture bytes.Buffer
-	if err := chart.Render(chartdraw.SVG, &picture); err != nil {
+	if err := chart.Render(chartdraw.PNG, &picture); err != nil {
 		return fmt.Errorf("the picture could not be drawn: %w", err)
 	}
 	return os.WriteFile(path, picture.Bytes(), 0o644)

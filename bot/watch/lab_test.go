@@ -165,6 +165,7 @@ func (p *post) eval(node, code string) {
 // priority and cause, and recovers by itself once it is mended; and as long as all
 // is well there is none.
 func TestFaultsBecomeIncidents(t *testing.T) {
+	t.Parallel()
 	p := newPost(t, lab.Options{})
 	leave := p.stand(p.link)
 	var table strings.Builder
@@ -267,10 +268,15 @@ func TestFaultsBecomeIncidents(t *testing.T) {
 	fmt.Fprintf(os.Stdout, "watch on the lab, a round every %s\n%s", every, table.String())
 }
 
-// Healthy running makes no incident: an hour in make soak, which sets SOAK; else as
-// many rounds as twenty minutes have at the usual pace.
+// Healthy running makes no incident: an hour in make soak, which sets SOAK; else
+// five minutes, or with -short as many rounds as five minutes have at the usual pace.
 func TestSoakHealthy(t *testing.T) {
-	length, err := time.ParseDuration(cmp.Or(os.Getenv("SOAK"), "10s"))
+	t.Parallel()
+	usual := "5m"
+	if testing.Short() {
+		usual = "2500ms"
+	}
+	length, err := time.ParseDuration(cmp.Or(os.Getenv("SOAK"), usual))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,15 +31,21 @@ func (s *Slack) tooLate(d *Delivery, sent time.Time) bool {
 	case !s.stalled || time.Since(sent) <= ackWithin:
 		return false
 	}
+	d.late()
+	d.lost = s.posts != "" && d.kind != "events_api" // only events are sent again by HTTP
+	return true
+}
+
+// late tells whoever typed a slash command that it was not acknowledged in time.
+// The caller holds mu.
+func (d *Delivery) late() {
 	if d.kind == "slash_commands" && !d.timedOut {
 		d.timedOut = true
 		command, _ := d.payload["command"].(string)
-		s.ephemerals = append(s.ephemerals, &Ephemeral{Channel: d.channel, User: d.user, Text: command + ` failed with the error "operation_timeout"`})
+		d.slack.ephemerals = append(d.slack.ephemerals, &Ephemeral{Channel: d.channel, User: d.user, Text: command + ` failed with the error "operation_timeout"`})
 	}
 	d.disturbed = true
-	d.lost = s.posts != "" && d.kind != "events_api" // only events are sent again by HTTP
-	s.touch()
-	return true
+	d.slack.touch()
 }
 
 // Attempts is how often it was delivered.

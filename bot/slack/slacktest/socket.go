@@ -187,6 +187,9 @@ func (d *Delivery) insist() {
 		}
 		d.slack.mu.Lock()
 		over := d.acks > 0 || d.slack.closed || d.lost
+		if !over && d.slack.stalled {
+			d.late() // whichever of its deliveries is acknowledged first
+		}
 		d.slack.mu.Unlock()
 		if over {
 			return

@@ -19,8 +19,11 @@ build:
 run: build erlang
 	./bin/irisops $(ARGS)
 
+# Started first, so that none of them is waited for alone at the end.
+LONGEST := ./bot/watch ./cmd/irisops ./cmd/irisops/soak ./actions/cluster ./bot
+
 test: erlang tls cc sshd browser promtool alertmanager systemd
-	$(GO) test -race -timeout 14m ./...
+	$(GO) test -race -timeout 14m $(LONGEST) ./...
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
 	@echo "what the diagnosis said to each fault:"; cat build/fault-matrix.txt
 

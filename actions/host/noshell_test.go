@@ -16,7 +16,7 @@ import (
 
 // mayStartPrograms are the folders whose code starts other programs: this one
 // (make), the lab (erlc, make, epmd) and the program itself (the lab's start).
-var mayStartPrograms = []string{"actions/host", "actions/lab", "cmd/irisops"}
+var mayStartPrograms = []string{"actions/host", "actions/lab", "cmd/bench", "cmd/irisops"}
 
 // starters are the functions that start a program, by package.
 var starters = map[string][]string{

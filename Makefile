@@ -53,6 +53,7 @@ fuzz:
 # What the bot says in Slack, against an emulator of the Web API that is not
 # ours: npm emulate, on Node 20 or later.
 second-opinion:
+	@.ci/install npm:npm
 	@.ci/npm emulate@0.12.2
 	$(GO) test -tags secondopinion -count=1 -run '^TestSecondOpinion$$' ./bot/slack
 
@@ -104,7 +105,7 @@ sshd:
 # A real browser, and axe-core, which finds what a page lacks for those who use
 # it by keyboard or screen reader.
 browser:
-	@.ci/install chromium:chromium
+	@.ci/install chromium:chromium npm:npm
 	@.ci/npm axe-core@4.14.1
 
 # A real Alertmanager that sends alerts, unpacked as sshd is.

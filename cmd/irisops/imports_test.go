@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 //	adapter  domain and pure packages and libraries; never another adapter
 //	fake     anything; imported by tests only
 //	cmd      everything
+//	tests    everything; it has nothing but tests
 var houses = map[string]string{
 	"actions":             "pure",
 	"actions/approval":    "pure",
@@ -72,6 +74,8 @@ var houses = map[string]string{
 	"cmd/bench":          "cmd",
 	"cmd/irisops":        "cmd",
 	"cmd/irisops/config": "cmd",
+
+	"cmd/irisops/soak": "tests",
 }
 
 // mayUse says which kinds a kind may import from this module.
@@ -114,6 +118,7 @@ const module = "irisops"
 func TestImportDirections(t *testing.T) {
 	root := filepath.Join("..", "..")
 	imports := map[string]map[string]bool{}
+	tested := map[string]bool{} // has tests
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -126,7 +131,11 @@ func TestImportDirections(t *testing.T) {
 			}
 			return nil
 		}
-		if !strings.HasSuffix(rel, ".go") || strings.HasSuffix(rel, "_test.go") {
+		if strings.HasSuffix(rel, "_test.go") {
+			tested[path.Dir(rel)] = true
+			return nil
+		}
+		if !strings.HasSuffix(rel, ".go") {
 			return nil
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
@@ -155,9 +164,54 @@ func TestImportDirections(t *testing.T) {
 			check(t, pkg, kind, imp)
 		}
 	}
-	for pkg := range houses {
-		if imports[pkg] == nil {
+	for pkg := range tested {
+		if imports[pkg] == nil && houses[pkg] != "tests" {
+			t.Errorf("package %s has nothing but tests and is not in the list as that", pkg)
+		}
+	}
+	for pkg, kind := range houses {
+		switch {
+		case kind == "tests" && (imports[pkg] != nil || !tested[pkg]):
+			t.Errorf("package %s is in the list as one of tests only, and is none", pkg)
+		case kind != "tests" && imports[pkg] == nil:
 			t.Errorf("package %s is in the list and does not exist", pkg)
+		}
+	}
+}
+
+// TestImportTree: the tree of packages in the README names those that there are;
+// what is inside one of its lines (a back end, a fake) need not stand there.
+func TestImportTree(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tree, _ := strings.Cut(string(text), "## How it is built")
+	_, tree, _ = strings.Cut(tree, "```\n")
+	tree, _, _ = strings.Cut(tree, "```")
+	named := map[string]bool{}
+	var above string
+	for line := range strings.Lines(tree) {
+		inside := strings.HasPrefix(line, " ")
+		for _, word := range strings.Fields(line) {
+			name, folder := strings.CutSuffix(word, "/")
+			if !folder {
+				break // what it is, in words
+			}
+			if inside {
+				name = above + "/" + name
+			} else {
+				above = name
+			}
+			named[name] = true
+			if houses[name] == "" {
+				t.Errorf("the tree names %s, which is no package", name)
+			}
+		}
+	}
+	for pkg := range houses {
+		if parts := strings.Split(pkg, "/"); len(parts) < 3 && !named[pkg] {
+			t.Errorf("the tree does not name %s", pkg)
 		}
 	}
 }

@@ -61,7 +61,7 @@ type Options struct {
 	Notice        time.Duration // from asking to the strike: 15 min
 	Limit         time.Duration // for recovery: 5 min
 	Fresh         time.Duration // how old the newest backup may be: 24 h
-	Late          time.Duration // a message that takes longer is late: 500 ms
+	Late          time.Duration // a login or message that takes longer is late: 500 ms
 	Every         time.Duration // between two looks: 500 ms
 	Rollback      time.Duration // until the cluster is in order again, after the end: 5 min
 	Mode          Mode          // if nobody says

@@ -149,6 +149,24 @@ func TestDrills(t *testing.T) {
 					}
 				}
 			}, want: "aborted: clients outside of the victim are not served: edge2; everything serves again", struck: []string{"KILL core1"}, restarts: 1},
+		{name: "clients outside wait too long", args: actions.Args{"node": "edge1", "mode": "observe"},
+			field: func(f *field) {
+				f.meanwhile = func(f *field, after time.Duration) {
+					f.slow = 0
+					if after > 10*time.Second && f.recovered == 0 {
+						f.slow = 700 * time.Millisecond
+					}
+				}
+			}, want: "aborted: clients outside of the victim are served too slowly: edge2 in 710 ms; everything serves again", struck: []string{"KILL edge1"}, restarts: 1},
+		{name: "clients outside wait a moment", args: actions.Args{"node": "edge1", "mode": "observe"},
+			field: func(f *field) {
+				f.meanwhile = func(f *field, after time.Duration) {
+					f.slow = 0
+					if after > 10*time.Second && after < 14*time.Second {
+						f.slow = 700 * time.Millisecond
+					}
+				}
+			}, want: "too slow: edge1 was not back within 5 min", struck: []string{"KILL edge1"}, alarms: 1, restarts: 1},
 		{name: "the rollback fails", args: edge1, field: func(f *field) { f.broken = errors.New("make ended with 2") }, options: func(o *Options) { o.Rollback = time.Minute },
 			want: "failed: clients were not served again within 5 min; the cluster is NOT in order: edge1 down", struck: []string{"KILL edge1"}, alarms: 2, restarts: 2},
 		{name: "it cannot be struck", args: edge1, field: func(f *field) { f.noStrike = errors.New("the process is another one by now") },

@@ -19,6 +19,7 @@ type exercise struct {
 	resumed bool // irisops ended in the middle: nothing is struck any more, only put back in order
 
 	lost    int // rounds in a row in which clients outside of the victim were not served
+	slow    int // rounds in a row in which some of them waited longer than the SLO
 	second  map[string]int
 	served  int // rounds in a row in which clients were served again
 	first   time.Duration
@@ -28,6 +29,9 @@ type exercise struct {
 
 // rounds in a row that count: one bad look is not yet a failure.
 const rounds = 3
+
+// slowRounds in a row that are too slow count: a moment of it is in the report only.
+const slowRounds = 10
 
 func (x *exercise) now() time.Time { return time.Now().UTC().Round(0) }
 
@@ -184,7 +188,7 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 			edge = s.Role == cluster.EdgeRole
 		}
 	}
-	bad := ""
+	bad, slow := "", ""
 	for _, s := range o.Nodes {
 		if s.Role != cluster.EdgeRole || s.Untried {
 			continue
@@ -202,8 +206,11 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 			}
 		default:
 			p.Delivered++
-			if max(s.Login, s.Delivery) > x.d.Late {
+			if took := max(s.Login, s.Delivery); took > x.d.Late {
 				p.Late++
+				if !x.r.cutOff(s.Node) {
+					slow = s.Node + " in " + spoken(took)
+				}
 			}
 		}
 	}
@@ -213,11 +220,18 @@ func (x *exercise) take(ctx context.Context, o cluster.Observation, after time.D
 		x.keep(ctx)
 		x.begin(ctx)
 	}
-	if x.lost++; outside || !edge && x.d.cores() == 1 {
-		x.lost = 0 // without its only core IRIS may let nobody in: that is what this drill is about
+	alone := !edge && x.d.cores() == 1 // without its only core IRIS may let nobody in: that is what this drill is about
+	if x.lost++; outside || alone {
+		x.lost = 0
 	}
 	if x.lost >= rounds {
 		return "clients outside of the victim are not served: " + bad
+	}
+	if x.slow++; slow == "" || alone {
+		x.slow = 0
+	}
+	if x.slow >= slowRounds {
+		return "clients outside of the victim are served too slowly: " + slow
 	}
 	for _, s := range o.Nodes {
 		gone := !s.Answers && (s.Process == cluster.Gone || s.Process == cluster.Halted)

@@ -28,6 +28,7 @@ type field struct {
 	struck    []string
 	meanwhile func(f *field, after time.Duration) // other things that happen
 	begun     time.Time
+	slow      time.Duration // a login and a message take longer by so much
 }
 
 func newField() *field {
@@ -54,7 +55,7 @@ func (f *field) Observe(context.Context) cluster.Observation {
 		} else if f.blocked[n.Short] {
 			s.Trouble = "refused"
 		} else if n.Role == cluster.EdgeRole {
-			s.Login, s.Delivery = 10*time.Millisecond, time.Millisecond
+			s.Login, s.Delivery = f.slow+10*time.Millisecond, f.slow+time.Millisecond
 		}
 		o.Nodes = append(o.Nodes, s)
 	}

@@ -207,7 +207,7 @@ func (d *Drill) method(r Record) []string {
 		what + "; looked at every " + spoken(d.Every) + " until clients are served again",
 		then,
 	}, agreed, []string{
-		fmt.Sprintf("after %s, an abort, a halt, a real incident, a second node that fails, or clients outside of %s that are not served: %s at once by irisops", spoken(d.Limit), r.Victim, early),
+		fmt.Sprintf("after %s, an abort, a halt, a real incident, a second node that fails, or clients outside of %s that are not served in time: %s at once by irisops", spoken(d.Limit), r.Victim, early),
 		"whatever happens, at the end everything has to serve again; if not, that is an incident and pages",
 	})
 }

@@ -15,7 +15,7 @@ import (
 // drillOf is how the cluster is drilled.
 func drillOf(cfg config.Config, c *cluster.Cluster) *drill.Options {
 	o := &drill.Options{Cluster: c.Name, Nodes: c.Nodes, Field: c, Mode: drill.Mode(cfg.Drill.Mode),
-		AllowLastCore: cfg.Drill.AllowLastCore, Notice: cfg.Drill.Notice, Limit: cfg.Drill.Limit}
+		AllowLastCore: cfg.Drill.AllowLastCore, Notice: cfg.Drill.Notice, Limit: cfg.Drill.Limit, Late: cfg.Checks.Login.Warn}
 	for _, configured := range cfg.Clusters {
 		if configured.Name == c.Name {
 			o.OptedIn = configured.OptedIn()

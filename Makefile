@@ -6,7 +6,7 @@ ARGS    ?=
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION)
 
-.PHONY: all build run test lint bench growth erlang tls cc sshd browser promtool alertmanager systemd vulncheck fuzz second-opinion soak soak-mixed soak-parts clean
+.PHONY: all build run test lint bench growth pictures erlang tls cc sshd browser promtool alertmanager systemd vulncheck fuzz second-opinion soak soak-mixed soak-parts clean
 
 all: build
 
@@ -85,6 +85,13 @@ bench: build erlang
 # The picture of how cost grows with the incidents, in docs/.
 growth:
 	@$(GO) run ./cmd/bench -bench '^BenchmarkGrowth$$' -kept build/growth.txt -plot docs/growth.png ./cmd/irisops
+
+# What people see in Slack and on the board, into build/pictures, to be looked at;
+# some of them stand in docs/.
+pictures: erlang browser
+	@mkdir -p build/pictures
+	SLACK_PICTURES=$(CURDIR)/build/pictures $(GO) test -count=1 -run '^(TestWholeLoopOnTheLab|TestDirectMessage)$$' ./bot/slack
+	BOARD_PICTURES=$(CURDIR)/build/pictures $(GO) test -count=1 -run '^TestBoard$$' ./cmd/irisops
 
 # Real Erlang nodes need the runtime, Mnesia, the compiler and os_mon. The race
 # detector needs a C compiler. sh -c stands here, in the build, not in the bot.

@@ -56,6 +56,8 @@ func TestDirectMessage(t *testing.T) {
 		}
 	}
 
+	picture(t, s, "slack-page", dm, copied)
+
 	s.Click(second, dm, "Acknowledge") // which Slack does not let happen
 	s.ExpectEphemeral(second, "I work in <#C0OPS>")
 	if inc, err := l.db.Incident(1); err != nil || inc.AckedBy != "" {

@@ -55,8 +55,9 @@ func (c doctorCommand) Run(ctx context.Context, s streams) error {
 }
 
 type doctor struct {
-	out io.Writer
-	ill int
+	out       io.Writer
+	ill       int
+	slackWell bool
 }
 
 func (d *doctor) say(good bool, what, seen, way string) {
@@ -72,14 +73,17 @@ func (d *doctor) say(good bool, what, seen, way string) {
 }
 
 func (d *doctor) slack(ctx context.Context, cfg config.Config, api string) {
-	if !inSlack(cfg) {
-		why := "slack: is not configured."
-		if cfg.Slack != nil {
-			why = "slack: is configured, and no token is in the environment."
-		}
-		d.say(cfg.Slack == nil, "Slack", why+" irisops runs without it.", "")
+	switch {
+	case cfg.Slack == nil:
+		d.say(true, "Slack", "slack: is not configured. irisops runs without it.", "")
+		return
+	case !inSlack(cfg):
+		d.say(false, "Slack", "slack: is configured, and no token is in the environment of this command: irisops started like this runs without it.",
+			"docs/slack.md says where the tokens come from, and how to try those of a service.")
 		return
 	}
+	before := d.ill
+	defer func() { d.slackWell = d.ill == before }()
 	if err := slackSecrets(cfg); err != nil {
 		d.say(false, "Slack", err.Error(), "")
 		return
@@ -150,8 +154,11 @@ func (d *doctor) clusters(ctx context.Context, cfg config.Config, file string) e
 // pagers are the ways to a person's pocket. Nobody is paged: it is seen whether
 // the far end accepts a connection. `page test @WHO` sends one.
 func (d *doctor) pagers(ctx context.Context, cfg config.Config) {
-	if inSlack(cfg) {
+	switch {
+	case inSlack(cfg) && d.slackWell:
 		d.say(true, "pages: Slack", "Go to the channel "+cfg.Slack.OnCallChannel+", and by direct message to whom they call.", "")
+	case inSlack(cfg):
+		d.say(false, "pages: Slack", "May not arrive there.", "Mend first what is said of Slack above.")
 	}
 	ways := map[string]string{}
 	if cfg.Mail != nil {
@@ -175,7 +182,11 @@ func (d *doctor) pagers(ctx context.Context, cfg config.Config) {
 		d.say(true, "pages: "+name, ways[name]+" accepts connections. `page test @WHO` sends a page.", "")
 	}
 	if !inSlack(cfg) && len(ways) == 0 {
-		d.say(false, "pages", "Are shown to irisops ctl only: nobody's phone rings.", "Configure slack:, mail:, pagerduty: or webhooks:.")
+		way := "Configure slack:, mail:, pagerduty: or webhooks:."
+		if cfg.Slack != nil {
+			way = "Give irisops its Slack tokens, or configure mail:, pagerduty: or webhooks:."
+		}
+		d.say(false, "pages", "Are shown to irisops ctl only: nobody's phone rings.", way)
 	}
 }
 

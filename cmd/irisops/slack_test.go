@@ -109,9 +109,17 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	got = doctor()
-	for _, part := range []string{"✗ Slack: scopes", "im:write (call people by direct message)", "→ Add them", "✗ cluster lab", "edge1", "→ irisops diagnose", "to mend.", "exit 1"} {
+	for _, part := range []string{"✗ Slack: scopes", "im:write (call people by direct message)", "→ Add them", "✗ pages: Slack", "✗ cluster lab", "edge1", "→ irisops diagnose", "to mend.", "exit 1"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("missing %q in:\n%s", part, got)
+		}
+	}
+	t.Setenv("SLACK_BOT_TOKEN", "")
+	t.Setenv("SLACK_APP_TOKEN", "")
+	got = doctor()
+	for _, part := range []string{"✗ Slack  ", "no token is in the environment", "→ docs/slack.md says where", "✗ pages  ", "→ Give irisops its Slack tokens"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("without tokens, missing %q in:\n%s", part, got)
 		}
 	}
 }

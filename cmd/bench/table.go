@@ -65,6 +65,7 @@ func (m measured) median(at string) (float64, bool) {
 // table prints all figures and returns those that nothing measured; only is true
 // where not all benchmarks were run, and what was not is left out.
 func table(out io.Writer, seen measured, only bool) (missing []string) {
+	fmt.Fprintln(out, "The ratio is what part of the bound is used: up to 1 it is held.")
 	var last string
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, f := range figures {

@@ -80,7 +80,11 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 		return err
 	}
 	began := time.Now()
-	fmt.Fprintln(out, "Starting a cluster of real Erlang nodes.")
+	if others {
+		fmt.Fprintf(out, "A cluster of real Erlang nodes is up in %s already. What does not run of it is started; it stays up at the end.\n", dir)
+	} else {
+		fmt.Fprintln(out, "Starting a cluster of real Erlang nodes.")
+	}
 	l, err := lab.Up(ctx, lab.Options{Dir: dir}, func(string) {})
 	if err != nil {
 		return err
@@ -97,7 +101,9 @@ func (c demoCommand) inLab(ctx context.Context, out io.Writer, f func(context.Co
 			err = downErr
 		}
 	}()
-	say(out, "It is up after %.1f s, in %s.\nShould this program be killed: irisops lab down --dir %s\n", time.Since(began).Seconds(), l.Dir(), shellWord(l.Dir()))
+	if !others {
+		say(out, "It is up after %.1f s, in %s.\nShould this program be killed: irisops lab down --dir %s\n", time.Since(began).Seconds(), l.Dir(), shellWord(l.Dir()))
+	}
 	return f(ctx, l)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"irisops/actions/lab"
@@ -23,7 +24,10 @@ func TestDemoLeavesOthersLabsUp(t *testing.T) {
 		if !errors.Is(err, ends) {
 			t.Errorf("it ends with %v", err)
 		}
-		want(t, out.String(), "The cluster was up before, and stays up")
+		want(t, out.String(), " already. What does not run of it is started", "The cluster was up before, and stays up")
+		if strings.Contains(out.String(), "Starting a cluster") {
+			t.Errorf("it starts nothing, and says:\n%s", out.String())
+		}
 	}
 	if after := pids(t, l); after["core"] == 0 || after["core"] != before["core"] || after["edge1"] != before["edge1"] {
 		t.Errorf("somebody else's lab was %v and is %v", before, after)

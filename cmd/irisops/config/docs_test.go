@@ -47,6 +47,17 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
+// TestShortestIsInTheReadme, to the letter.
+func TestShortestIsInTheReadme(t *testing.T) {
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "```yaml\n"+Shortest+"```") {
+		t.Errorf("the README's first config has to be\n%s", Shortest)
+	}
+}
+
 // within is the example with what the piece says; a person stays who is not in it.
 func within(t *testing.T, piece map[string]any) map[string]any {
 	t.Helper()

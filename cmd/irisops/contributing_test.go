@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"go/format"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -27,7 +29,7 @@ func TestContributingExamples(t *testing.T) {
 	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json")}
 	for _, e := range example.FindAllSubmatch(text, -1) {
 		path := string(e[1])
-		file := filepath.Join(dir, filepath.Base(path))
+		file := filepath.Join(dir, strings.ReplaceAll(path, "/", "-"))
 		if err := os.WriteFile(file, e[2], 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +39,16 @@ func TestContributingExamples(t *testing.T) {
 		overlay.Replace[filepath.Join(root, path)] = file
 		args = append(args, "./"+filepath.Dir(path))
 	}
-	if len(overlay.Replace) != 3 {
-		t.Fatalf("%d examples, want a check, an action and a pager back end", len(overlay.Replace))
+	if len(overlay.Replace) != 4 {
+		t.Fatalf("%d examples, want a check, an action, a pager back end and its config", len(overlay.Replace))
+	}
+	for path, text := range patched(t, root, string(text)) {
+		file := filepath.Join(dir, strings.ReplaceAll(path, "/", "-"))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		overlay.Replace[filepath.Join(root, path)] = file
+		args = append(args, "./"+filepath.Dir(path))
 	}
 	list, err := json.Marshal(overlay)
 	if err != nil {
@@ -52,4 +62,46 @@ func TestContributingExamples(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("the examples do not compile: %v\n%s", err, out)
 	}
+}
+
+var patch = regexp.MustCompile("(?s)```diff\n(.*?)```")
+
+// patched are the files that the page's diffs change, as they are then. A diff
+// here has no numbers: what it shows of a file stands there once.
+func patched(t *testing.T, root, page string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, p := range patch.FindAllStringSubmatch(page, -1) {
+		for _, file := range strings.Split("\n"+p[1], "\n--- ")[1:] {
+			path, hunks, _ := strings.Cut(file, "\n")
+			before, err := os.ReadFile(filepath.Join(root, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(before)
+			for _, hunk := range strings.Split(hunks, "@@\n") {
+				var is, becomes strings.Builder
+				for line := range strings.Lines(strings.TrimSuffix(hunk, "\n") + "\n") {
+					if line[0] != '+' {
+						is.WriteString(line[1:])
+					}
+					if line[0] != '-' {
+						becomes.WriteString(line[1:])
+					}
+				}
+				if n := strings.Count(text, "\n"+is.String()); n != 1 {
+					t.Errorf("%s has %d times\n%s", path, n, is.String())
+				}
+				text = strings.Replace(text, "\n"+is.String(), "\n"+becomes.String(), 1)
+			}
+			if tidy, err := format.Source([]byte(text)); err != nil || string(tidy) != text {
+				t.Errorf("%s is not as gofmt has it: %v", path, err)
+			}
+			files[path] = text
+		}
+	}
+	if len(files) == 0 {
+		t.Error("the page changes no file")
+	}
+	return files
 }

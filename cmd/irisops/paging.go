@@ -26,19 +26,12 @@ const linkKey = "link.key"
 // senders are the ways to page people beside the conversation, as the config has
 // them. Their links lead to this irisops's listener, if it has one.
 func (a *app) senders(cfg config.Config, options *bot.Options) error {
-	if cfg.Mail == nil && cfg.PagerDuty == nil && len(cfg.Webhooks) == 0 {
-		return nil
-	}
-	key, err := link.Load(filepath.Join(cfg.Data, linkKey))
-	if err != nil {
-		return err
-	}
-	a.linkKey = key
+	before := len(options.Senders)
 	address := func(p pager.Page) string {
 		if a.web == nil || !bot.Linkable(p) {
 			return ""
 		}
-		return a.web.URL() + link.Path + key.Token(p)
+		return a.web.URL() + link.Path + a.linkKey.Token(p)
 	}
 	if m := cfg.Mail; m != nil {
 		mails := map[string]string{"": m.Team}
@@ -73,7 +66,12 @@ func (a *app) senders(cfg config.Config, options *bot.Options) error {
 		}
 		options.Senders = append(options.Senders, s)
 	}
-	return nil
+	if len(options.Senders) == before {
+		return nil
+	}
+	var err error
+	a.linkKey, err = link.Load(filepath.Join(cfg.Data, linkKey))
+	return err
 }
 
 // notDirect leaves out direct messages, which only Slack has.

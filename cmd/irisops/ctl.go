@@ -150,7 +150,12 @@ func (c ctlCommand) socket() (string, error) {
 	case c.Socket != "":
 		return c.Socket, nil
 	case c.Config != "":
-		return config.SocketPath(c.Config)
+		path, err := config.SocketPath(c.Config)
+		if err != nil { // often a config is not for those who may use the socket
+			return "", &actions.Error{Code: "config", Text: strings.TrimSuffix(err.Error(), ".") + ".", Err: err,
+				Hint: "Without --config, irisops ctl looks for the socket where it usually is; --socket PATH names it."}
+		}
+		return path, nil
 	}
 	if env := os.Getenv("IRISOPS_SOCKET"); env != "" {
 		return env, nil

@@ -116,6 +116,15 @@ func TestUsualSockets(t *testing.T) {
 	}
 }
 
+// TestSocketOfAClosedConfig: who may use the socket may not be who reads the config.
+func TestSocketOfAClosedConfig(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "irisops.yaml")
+	_, err := ctlCommand{Config: file}.socket()
+	if want := file + ": there is no such file. Without --config, irisops ctl looks"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 // TestNextAfterOneLook: what the one-shot diagnosis offers, a shell takes.
 func TestNextAfterOneLook(t *testing.T) {
 	var out bytes.Buffer

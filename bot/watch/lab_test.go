@@ -4,13 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
-	"text/tabwriter"
 	"time"
 
 	"irisops/actions/cluster"
@@ -78,11 +74,17 @@ func (p *post) connect(cookie erlang.Cookie) *erlang.Link {
 // stand has a bot watch over that link until the returned function is called.
 func (p *post) stand(link *erlang.Link) (leave func()) {
 	p.Helper()
+	return p.standWith(link, cluster.Bound{Warn: 2, Critical: 1})
+}
+
+// standWith has other bounds of the free disk.
+func (p *post) standWith(link *erlang.Link, disk cluster.Bound) (leave func()) {
+	p.Helper()
 	roomy := cluster.Bound{Warn: 1e9} // other tests keep the machine busy
 	c := cluster.New(p.spec, link, host.NewLocal(epmd.Names, lab.Cookie), edge.NewProber(nil), cluster.Options{
 		Secrets: []string{lab.Cookie}, Full: patience, Diagnose: patience, Verify: 2 * patience,
 		SlowPing: patience, SlowLogin: patience, BadLogin: 2 * patience,
-		Bounds: cluster.Bounds{HostLoad: roomy, HostMemory: roomy, HostSwap: roomy, Memory: roomy, Clock: roomy, DiskFree: cluster.Bound{Warn: 2, Critical: 1}},
+		Bounds: cluster.Bounds{HostLoad: roomy, HostMemory: roomy, HostSwap: roomy, Memory: roomy, Clock: roomy, DiskFree: disk},
 	})
 	b, err := bot.New(bot.Options{Store: p.db, Access: access.Policy{People: access.DemoPeople(), Demo: true},
 		Clusters: []bot.Cluster{{Name: c.Name, Actions: c.Actions(), Summary: c.Summary, Observe: c.Observe}},
@@ -162,113 +164,6 @@ func (p *post) eval(node, code string) {
 	call("erl_eval", "exprs", forms[1], term.List{})
 }
 
-// Each fault of the diagnosis matrix becomes exactly one incident, of the right
-// priority and cause, and recovers by itself once it is mended; and as long as all
-// is well there is none.
-func TestFaultsBecomeIncidents(t *testing.T) {
-	t.Parallel()
-	p := newPost(t, lab.Options{})
-	leave := p.stand(p.link)
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "fault\tbecame\tafter")
-	known, more := 0, 6
-	fault := func(name, want string, mend func()) {
-		t.Helper()
-		begun := time.Now()
-		p.eventually(name+" becomes an incident", func() bool { return len(p.incidents()) > known })
-		took := time.Since(begun)
-		p.rounds(more) // whatever else there might be would show by now
-		all := p.incidents()
-		got := fmt.Sprintf("%s %s", all[0].Priority, strings.TrimPrefix(all[0].Cause, "watch: "))
-		fmt.Fprintf(w, "%s\t%s\t%s\n", name, got, took.Round(time.Millisecond))
-		if len(all) != known+1 || !strings.HasPrefix(got, want) {
-			t.Errorf("%s: %d incidents, %s, want %s\n%+v", name, len(all)-known, got, want, p.bot.Watched())
-			for _, inc := range all[:len(all)-known] {
-				t.Logf("%s %s %s: %s", inc.ID(), inc.Priority, inc.Title, inc.Cause)
-			}
-		}
-		mend()
-		p.eventually(name+" recovers", func() bool {
-			inc, err := p.db.Incident(all[0].Number)
-			return err == nil && inc.State == incident.Recovered && inc.RecoveredBy == incident.Bot
-		})
-		p.say(fmt.Sprintf("resolve --incident %s", all[0].ID()))
-		known = len(p.incidents())
-	}
-	start := func() {
-		t.Helper()
-		_, err := lab.Up(t.Context(), lab.Options{Dir: p.lab.Dir()}, nil)
-		p.must(err)
-	}
-	well := func(rounds int) {
-		t.Helper()
-		p.rounds(rounds)
-		if n := len(p.incidents()); n != known {
-			t.Errorf("all is well, and there are %d incidents: %+v", n-known, p.incidents()[0])
-		}
-	}
-	well(40) // 20 minutes at the usual pace
-
-	p.must(p.lab.Kill(t.Context(), "edge1"))
-	fault("edge killed", "P1 node/edge1: ", start)
-
-	p.must(p.lab.Kill(t.Context(), "edge1"))
-	nodes, err := p.spec.Select("edge1")
-	p.must(err)
-	squatter := squat(t, nodes[0].Addr())
-	go func() { // it is no edge, and says so
-		for conn, err := squatter.Accept(); err == nil; conn, err = squatter.Accept() {
-			conn.Close()
-		}
-	}()
-	fault("edge killed, port taken", "P1 node/edge1: ", func() { p.must(squatter.Close()); start() })
-
-	p.must(p.lab.Pause(t.Context(), "core"))
-	more = 2 // each takes until the probes give up
-	// With a core that hangs, IRIS lets nobody in on any edge: this is an outage.
-	fault("core paused", "P0 outage: no edge lets a client in; core hung: ", func() { p.must(p.lab.Resume(t.Context(), "core")) })
-
-	more = 6
-	p.must(p.lab.Kill(t.Context(), "core"))
-	fault("core killed", "P1 node/core: ", start)
-
-	p.eval("edge1", `register(deaf, spawn(fun() -> receive {stop, me} -> ok end end)), [deaf ! flood || _ <- lists:seq(1, 20000)], {ok, done}.`)
-	fault("mailbox flood", "P2 check/mailboxes: ", func() { p.eval("edge1", `exit(whereis(deaf), kill), {ok, done}.`) })
-
-	p.eval("edge2", `register(hog, spawn(fun() -> B = binary:copy(<<7>>, 200000000), receive stop -> byte_size(B) end end)), {ok, done}.`)
-	fault("binary memory growth", "P2 check/memory: ", func() { p.eval("edge2", `exit(whereis(hog), kill), {ok, done}.`) })
-
-	p.eval("core", `ets:insert(offline_msg, [{offline_msg, {<<"bob">>, I rem 1000}, 1700000000000 + I, <<"m">>} || I <- lists:seq(1, 200000)]), {ok, done}.`)
-	fault("200,000 messages for one user", "P2 offline messages: ", func() { p.eval("core", `mnesia:clear_table(offline_msg), {ok, done}.`) })
-
-	for _, n := range p.spec.Nodes {
-		p.must(p.lab.Kill(t.Context(), n.Short))
-	}
-	fault("all killed", "P0 outage: ", start)
-	well(20)
-	leave()
-
-	leave = p.stand(p.connect("another_cookie"))
-	fault("wrong cookie", "P2 blind: ", func() { leave(); leave = p.stand(p.link) })
-	leave()
-
-	status, err := p.lab.Status(t.Context())
-	p.must(err)
-	p.must(syscall.Kill(status.EPMD, syscall.SIGTERM))
-	p.eventually("epmd ends", func() bool { return syscall.Kill(status.EPMD, 0) != nil })
-	leave = p.stand(p.connect(lab.Cookie))
-	fault("epmd gone", "P2 blind: ", func() {
-		for _, n := range p.spec.Nodes { // they register with an epmd only when they start
-			p.must(p.lab.Kill(t.Context(), n.Short))
-		}
-		start()
-	})
-	leave()
-	w.Flush()
-	fmt.Fprintf(os.Stdout, "watch on the lab, a round every %s\n%s", every, table.String())
-}
-
 // Healthy running makes no incident: an hour in make soak, which sets SOAK; else
 // five minutes, or with -short as many rounds as five minutes have at the usual pace.
 func TestSoakHealthy(t *testing.T) {
@@ -292,21 +187,5 @@ func TestSoakHealthy(t *testing.T) {
 	s := p.bot.Watched()[0]
 	if s.Connected != 3 || s.Expected != 3 || s.Latency.Samples == 0 || s.Users == nil || s.Waiting == nil {
 		t.Errorf("%+v", s)
-	}
-}
-
-// squat takes the port of a node that was just killed, as soon as it is free.
-func squat(t *testing.T, addr string) net.Listener {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); ; <-tick.C {
-		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			return l
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
 	}
 }

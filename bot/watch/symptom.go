@@ -261,8 +261,12 @@ func (w *look) findings() {
 		if f.Result == actions.Critical {
 			priority, word = incident.P2, "critical"
 		}
+		what := f.Check
+		if f.Check == "host" && f.Code == actions.CodeDiskFull {
+			what = "disk space"
+		}
 		w.add(Symptom{Cause: "check/" + family, Priority: priority, Nodes: nodes[family],
-			Title: fmt.Sprintf("%s on %s: %s", f.Check, listed(nodes[family]), word), Seen: f.Node + ": " + f.Evidence})
+			Title: fmt.Sprintf("%s on %s: %s", what, listed(nodes[family]), word), Seen: f.Node + ": " + f.Evidence})
 	}
 }
 

@@ -127,7 +127,7 @@ func TestSymptoms(t *testing.T) {
 		{"a critical finding", []Round{well(finds(warn("edge1", "mailboxes", actions.Warn), warn("edge2", "mailboxes", actions.Critical)))},
 			[]string{"P2 check/mailboxes: mailboxes on edge1 and edge2: critical: edge2: seen"}},
 		{"disk and load", []Round{well(finds(cluster.Finding{Node: "core", Check: "host", Code: "disk-full", Result: actions.Critical, Evidence: "1 GB free"}))},
-			[]string{"P2 check/host disk-full: host on core: critical: core: 1 GB free"}},
+			[]string{"P2 check/host disk-full: disk space on core: critical: core: 1 GB free"}},
 		{"what is said of a dead node follows from it", []Round{well(dead("edge1"), finds(warn("edge1", "mailboxes", actions.Critical)))}, []string{"P1 node/edge1: edge1 is gone: edge1 down"}},
 		{"unknown is no symptom", []Round{well(finds(warn("edge1", "mailboxes", actions.Unknown), warn("edge1", "guard", actions.NotAvailable), warn("core", "clock", actions.Advice)))}, nil},
 	} {

@@ -260,6 +260,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b`), "1 Jan"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|s|min|minutes|minute|h|hours|days)\b`), "N $2"},
 	{regexp.MustCompile(`N (ms|s)\b`), "N s"},
+	{regexp.MustCompile(`\bAGE {2,}`), "AGE  "}, // a column as wide as its milliseconds
 	{regexp.MustCompile(`\b[0-9a-f]{12,}\b`), "HASH"},
 	{regexp.MustCompile(`audit-\S+-\d+\.jsonl`), "audit-1.jsonl"},
 	{regexp.MustCompile(`\b\d+ (bytes|KiB)\b`), "N bytes"},

@@ -45,6 +45,7 @@ type watch struct {
 	gates  map[string]chan struct{} // by channel: closed once it is read
 	wanted []string                 // channels where something waits for that
 	taken  map[string]bool          // channels that are being read
+	anew   map[string]bool          // channels that have to be read once more after that
 	echoes bool                     // the bot hears what it says itself
 	ready  chan struct{}
 }
@@ -84,6 +85,12 @@ func (w *watch) read(channels []string, now time.Time) {
 		if _, waits := w.unread[id]; !waits { // else it was not read since an earlier time
 			w.unread[id] = since
 		}
+		if w.taken[id] { // that may be past what has been said by now
+			if w.anew == nil {
+				w.anew = map[string]bool{}
+			}
+			w.anew[id] = true
+		}
 		if w.gates == nil {
 			w.gates = map[string]chan struct{}{}
 		}
@@ -108,6 +115,7 @@ func (w *watch) next(order []string) (channel string, since time.Time, ok bool) 
 				w.taken = map[string]bool{}
 			}
 			w.taken[id] = true
+			delete(w.anew, id)
 			return id, since, true
 		}
 	}
@@ -116,11 +124,11 @@ func (w *watch) next(order []string) (channel string, since time.Time, ok bool) 
 
 // done notes that a channel was read, or that it could not be. It may have to be
 // read again meanwhile.
-func (w *watch) done(channel string, since time.Time, read bool) {
+func (w *watch) done(channel string, read bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.taken, channel)
-	if read && w.unread[channel].Equal(since) {
+	if read && !w.anew[channel] {
 		delete(w.unread, channel)
 		close(w.gates[channel])
 		delete(w.gates, channel)
@@ -228,7 +236,7 @@ func (l *Listener) catchUp(ctx context.Context) int {
 				}
 				n, read := l.catchUpIn(ctx, channel, since)
 				missed.Add(int64(n))
-				l.watch.done(channel, since, read)
+				l.watch.done(channel, read)
 				if !read {
 					return // later
 				}

@@ -289,14 +289,14 @@ func (l *Listener) carryOut(p *parcel) {
 	if p.fate == answered {
 		l.bot.Tell(context.Background(), p.told, l.room)
 	}
-	if p.fate != fresh {
-		return
-	}
 	if p.turn != nil { // else it was missed, and is before all the others
 		if len(p.turn.keys) > 0 {
 			l.watch.pass(p.channel)
 		}
-		p.turn.wait(context.Background())
+		p.turn.wait(context.Background()) // though there is nothing to do: what comes next waits for this one only
+	}
+	if p.fate != fresh {
+		return
 	}
 	var out *bot.Outcome
 	defer func() { l.pressed(p, out) }()

@@ -377,6 +377,19 @@ func (k *desk) settle(s sent) {
 	default:
 		delete(k.items, key)
 	}
+	k.toldLocked(key)
+}
+
+// unwatch ends a watch of what stands already, so that nothing is left of it.
+func (k *desk) unwatch(key string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.items[key] == nil {
+		k.toldLocked(key)
+	}
+}
+
+func (k *desk) toldLocked(key string) {
 	if w := k.watchers[key]; w != nil {
 		close(w)
 		delete(k.watchers, key)

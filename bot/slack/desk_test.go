@@ -77,3 +77,21 @@ func TestLanes(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is left of a watch that had nothing to wait for.
+func TestUnwatch(t *testing.T) {
+	k := newDesk()
+	k.watch("stands")
+	k.unwatch("stands")
+	k.add(outbox.Post{Key: "waits", Channel: "C1", Hash: "h"}, false)
+	changed := k.watch("waits")
+	k.unwatch("waits")
+	if len(k.watchers) != 1 {
+		t.Errorf("%d watchers", len(k.watchers))
+	}
+	select {
+	case <-changed:
+		t.Error("what waits is told of before something has come of it")
+	default:
+	}
+}

@@ -241,6 +241,7 @@ var errNotShown = errors.New("slack has not taken the page yet; it is kept, and 
 func (r *Room) awaitShown(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, pageWait)
 	defer cancel()
+	defer r.desk.unwatch(key)
 	for {
 		changed := r.desk.watch(key)
 		p, ok, err := r.Outbox.PostOf(key)

@@ -117,17 +117,22 @@ func (db *DB) Receive(ctx context.Context, d inbox.Delivery) (fresh bool, err er
 	}
 	d.CarriedOut, d.Answered = time.Time{}, time.Time{}
 	err = db.update(ctx, "What was said", func(t *tx) error {
-		known, err := t.has(bDeliveries, []byte(d.ID))
-		fresh = !known
-		if err != nil || known {
-			return err
-		}
-		if err := t.put(bDeliveries, []byte(d.ID), encode(recordDelivery(d))); err != nil {
+		var err error
+		if fresh, err = t.addDelivery(d); err != nil || !fresh {
 			return err
 		}
 		return t.put(bUnanswered, unansweredKey(d), nil)
 	})
 	return fresh && err == nil, err
+}
+
+// addDelivery records a delivery whose id is not known yet.
+func (t *tx) addDelivery(d inbox.Delivery) (fresh bool, err error) {
+	known, err := t.has(bDeliveries, []byte(d.ID))
+	if err != nil || known {
+		return false, err
+	}
+	return true, t.put(bDeliveries, []byte(d.ID), encode(recordDelivery(d)))
 }
 
 // Answer records that the delivery was carried out and answered. A second answer

@@ -252,39 +252,35 @@ func (db *DB) RecoverPages(ctx context.Context) (int, error) {
 			return err
 		}
 		for _, key := range waiting {
-			p, ok, err := t.page(key)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				continue
-			}
-			if err := t.removePage(p); err != nil {
-				return err
-			}
-			p.NotBefore = time.Time{}
-			if err := t.addPage(p); err != nil {
+			if _, err := t.requeue(key, func(p *pager.Page) { p.NotBefore = time.Time{} }); err != nil {
 				return err
 			}
 		}
 		for _, key := range keys {
-			p, ok, err := t.page(key)
+			there, err := t.requeue(key, func(p *pager.Page) {
+				p.State, p.PossibleDuplicate, p.NotBefore = pager.Queued, true, time.Time{}
+			})
 			if err != nil {
 				return err
 			}
-			if !ok {
-				continue
+			if there {
+				recovered++
 			}
-			if err := t.removePage(p); err != nil {
-				return err
-			}
-			p.State, p.PossibleDuplicate, p.NotBefore = pager.Queued, true, time.Time{}
-			if err := t.addPage(p); err != nil {
-				return err
-			}
-			recovered++
 		}
 		return nil
 	})
 	return recovered, err
+}
+
+// requeue changes a page, if it is there, and its rows with it.
+func (t *tx) requeue(key string, change func(*pager.Page)) (there bool, err error) {
+	p, ok, err := t.page(key)
+	if err != nil || !ok {
+		return false, err
+	}
+	if err := t.removePage(p); err != nil {
+		return false, err
+	}
+	change(&p)
+	return true, t.addPage(p)
 }

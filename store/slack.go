@@ -167,12 +167,8 @@ func (db *DB) ReceiveAnswered(ctx context.Context, d inbox.Delivery, posts []out
 	}
 	d.CarriedOut = time.Time{}
 	err = db.update(ctx, "What was said", func(t *tx) error {
-		known, err := t.has(bDeliveries, []byte(d.ID))
-		fresh = !known
-		if err != nil || known {
-			return err
-		}
-		if err := t.put(bDeliveries, []byte(d.ID), encode(recordDelivery(d))); err != nil {
+		var err error
+		if fresh, err = t.addDelivery(d); err != nil || !fresh {
 			return err
 		}
 		if err := t.put(bAnswered, answeredKey(d), nil); err != nil {
